@@ -1,0 +1,54 @@
+# Everything happens in .venv, which is made when it is missing or older than the lock files.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TESTS ?=
+
+.PHONY: help run test lint format bench lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run    serve etc/fe.ini with sample back-ends; make test   all tests; make lint   all checks"
+	@echo "make bench  measure; make format   lay the code out; make lock   renew the lock files; make clean"
+
+$(VENV)/run.stamp: requirements.txt pyproject.toml setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "exfront needs Python 3.11 or later: make PYTHON=python3.11 …"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes --requirement requirements.txt
+	$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
+	$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/run.stamp
+	@etc/demo $(BIN)
+
+# TESTS="tests.policy" runs a part.
+test: $(VENV)/dev.stamp
+	@tests/install-debian-packages
+	@$(BIN)/python -m tests.run $(TESTS)
+
+lint: $(VENV)/dev.stamp
+	@status=0; \
+	echo "ruff check";        $(BIN)/ruff check --quiet . || status=1; \
+	echo "ruff format";       $(BIN)/ruff format --quiet --check . || status=1; \
+	echo "mypy";              $(BIN)/mypy || status=1; \
+	echo "import-linter";     $(BIN)/lint-imports --no-logo >$(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; status=1; }; \
+	exit $$status
+
+format: $(VENV)/dev.stamp
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp
+	@$(BIN)/python -m bench
+
+# Both lists are for every Python from 3.11 on and for every machine; the second holds the first.
+lock: $(VENV)/dev.stamp
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra dev -o requirements-dev.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --constraint requirements-dev.txt -o requirements.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis _trial_temp* .coverage*
