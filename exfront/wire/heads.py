@@ -1,0 +1,324 @@
+"""Heads of HTTP/1.1 messages: bytes in, `RequestHead` and `ResponseHead` out, or a `MessageError`.
+
+Owns the grammar of RFC 9112 sections 2 to 6: the start line, the field lines and what they say about the message's length and
+about the connection. One possessive regular expression is the grammar of a whole head, a second one finds the few fields
+exfront looks at; the field lines themselves stay byte-exact in `lines`, so no header is ever taken apart and put together again.
+
+Refuses to know sockets, limits of size and time (the caller's), and what any field means for routing.
+
+Stricter than RFC 9112 where leniency is how requests are smuggled: every line ends with CRLF, nothing is folded, a length is said
+once, names that a CGI gateway would take for a framing field (`Content_Length`) are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from exfront.errors import MessageError
+from exfront.model import RequestHead, ResponseHead
+
+MAX_LINES = 200
+"""Field lines in one head; 431 beyond."""
+MAX_EMPTY_LINES = 4
+"""Empty lines that may precede a request line (RFC 9112 2.2 asks for at least one)."""
+
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+FIELD_LINES = rb"(?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
+"""Field lines with their CRLF (RFC 9112 5): token, colon, a value without controls; no obs-fold."""
+
+# A target is visible ASCII without `#`, and 0x80-0xff: RFC 3986 knows ASCII only, but DAV clients do send raw UTF-8.
+_PATH = rb"[!\"$->@-~\x80-\xff]"
+_TARGET = rb"[!\"$-~\x80-\xff]"
+_AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[A-Za-z0-9._~!$&'()*+;=\-]|%[0-9A-Fa-f]{2})++)(?::[0-9]{0,5}+)?+"
+
+_request = re.compile(
+    rb"(" + TOKEN + rb"++) ((/" + _PATH + rb"*+)(?:\?" + _TARGET + rb"*+)?+) HTTP/1\.([0-9])\r\n"
+    rb"(" + FIELD_LINES + rb")\r\n\Z"
+).match  # fmt: skip
+_request_other = re.compile(
+    rb"(" + TOKEN + rb"++) (" + _TARGET + rb"++) HTTP/1\.([0-9])\r\n(" + FIELD_LINES + rb")\r\n\Z"
+).match
+_response = re.compile(
+    rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*+))?+\r\n(" + FIELD_LINES + rb")\r\n\Z"
+).match
+_version_line = re.compile(rb"(" + TOKEN + rb"++) (" + _TARGET + rb"++) HTTP/([0-9])\.[0-9]\r\n").match
+_first_line = re.compile(TOKEN + rb"++ " + _TARGET + rb"++ HTTP/1\.[0-9]\r\n").match
+_authority = re.compile(_AUTHORITY + rb"\Z").match
+_absolute = re.compile(rb"https?://(" + _AUTHORITY + rb")(/[^?]*+)?(\?.*+)?\Z", re.IGNORECASE | re.DOTALL).match
+_number = re.compile(rb"[0-9]{1,19}\Z").match
+_codings = re.compile(TOKEN + rb"++(?:[ \t]*+,[ \t]*+" + TOKEN + rb"++)*+\Z").match
+_host_line = re.compile(rb"^(host):[^\r]*+\r\n", re.IGNORECASE | re.MULTILINE)
+_length_line = re.compile(rb"^content-length:[^\r]*+\r\n", re.IGNORECASE | re.MULTILINE)
+
+
+def _finder(by_initial: dict[str, str]) -> re.Pattern[bytes]:
+    """The pattern that finds fields, grouped by initial so that an uninteresting line costs one look at its first letter."""
+    branches = "|".join(f"[{initial.upper()}{initial}](?:{rest})" for initial, rest in by_initial.items())
+    return re.compile(rf"\n((?:{branches})):[ \t]*+([^\r]*+)".encode(), re.IGNORECASE)
+
+
+_any = r"[!#$%&'*+\-.^_`|~0-9a-z]*+"
+_request_fields = _finder(
+    {
+        "a": "uthorization",
+        "c": "onnection|ontent[-_]length",
+        "d": "estination",
+        "e": "xpect",
+        "f": "orwarded|ront[-_]end[-_]https",
+        "h": "ost|ttp2-settings",
+        "i": "f",
+        "k": "eep-alive",
+        "m": "ax-forwards",
+        "p": f"roxy[-_]{_any}",
+        "r": "eferer",
+        "t": "ransfer[-_]encoding|e|railer",
+        "u": "ser-agent|pgrade",
+        "v": "ia",
+        "x": f"[-_](?:forwarded[-_]{_any}|request[-_]id|real[-_]ip)",
+    }
+).findall
+_response_fields = _finder(
+    {
+        "a": "lt-svc",
+        "c": "onnection|ontent-l(?:ength|ocation)",
+        "k": "eep-alive",
+        "l": "ocation",
+        "p": f"roxy-{_any}|ersistent-auth",
+        "s": "erver-load",
+        "t": "ransfer-encoding|e|railer",
+        "u": "pgrade",
+        "v": "ia",
+        "w": "ww-authenticate",
+    }
+).findall
+
+_SINGLE = frozenset({b"host", b"authorization", b"content-length", b"destination"})
+"""Fields of a request whose repetition makes two servers see two different requests."""
+_CONFUSABLE = frozenset({b"content_length", b"transfer_encoding"})
+
+
+def skip_empty_lines(buffer: bytes | bytearray) -> int:
+    """Index of the first byte behind the empty lines, at most `MAX_EMPTY_LINES`, before a request line (RFC 9112 2.2)."""
+    at = 0
+    while at < 2 * MAX_EMPTY_LINES and buffer.startswith(b"\r\n", at):
+        at += 2
+    return at
+
+
+def head_end(buffer: bytes | bytearray, start: int = 0, status: int = 400) -> int:
+    """Index just past a head's empty line, or -1 where more bytes are needed.
+
+    Raises `MessageError(status)` as soon as it is plain that no valid head can come of these bytes. These early looks are cheap ones;
+    `parse_request` and `parse_response` judge the whole head.
+    """
+    end = buffer.find(b"\r\n\r\n", start)
+    if end >= 0:
+        return end + 4
+    _refuse_hopeless(buffer, start, status)
+    return -1
+
+
+def _refuse_hopeless(buffer: bytes | bytearray, start: int, status: int) -> None:
+    if len(buffer) <= start or (buffer[start] == 13 and len(buffer) == start + 1):
+        return  # nothing yet, or half of an empty line
+    if not _token_start(buffer, start):
+        raise MessageError(status, "no token at the start of the message")
+    # Only the newest bytes: a head that drips in must not cost the square of its length.
+    newest = max(start, len(buffer) - 4096)
+    if buffer.find(b"\0", newest) >= 0:
+        raise MessageError(status, "NUL in a head")
+    if buffer.count(b"\n", newest + 1) != buffer.count(b"\r\n", newest):
+        raise MessageError(status, "a line ends without CR")
+
+
+_token_start = re.compile(TOKEN).match
+
+
+def parse_request(head: bytes) -> RequestHead:
+    """The request that `head`, from the first byte to the empty line inclusive, asks for.
+
+    Raises `MessageError`: 400 for what RFC 9112 or this module's docstring refuses, 431 for more than `MAX_LINES` field lines, 501 for
+    a transfer coding other than chunked and for CONNECT, 505 for another major version.
+    """
+    match = _request(head)
+    if match is None:
+        return _parse_other_form(head)
+    method, target, path, digit, lines = match.groups()
+    if head.count(b"\n") > MAX_LINES + 2:
+        raise MessageError(431, "too many field lines")
+    minor = 0 if digit == b"0" else 1
+    noted = _note_request(head)
+    host = noted.get(b"host")
+    if host:
+        if _authority(host) is None:
+            raise MessageError(400, "invalid Host")
+    elif host is None:
+        if minor:
+            raise MessageError(400, "no Host")
+        host = b""
+    length = _request_length(noted, minor) if b"content-length" in noted or b"transfer-encoding" in noted else 0
+    if method == b"CONNECT":
+        raise MessageError(400, "CONNECT wants an authority")
+    keep_alive = _keeps_alive(noted[b"connection"], minor) if b"connection" in noted else minor == 1
+    return RequestHead(method, target, path, minor, host, lines, noted, length, keep_alive, target)
+
+
+def _note_request(head: bytes) -> dict[bytes, bytes]:
+    noted: dict[bytes, bytes] = {}
+    for name, value in _request_fields(head):
+        name = name.lower()
+        value = value.rstrip(b" \t")
+        if name in noted:
+            if name in _SINGLE:
+                raise MessageError(400, "a field that may stand once is repeated")
+            value = noted[name] + b", " + value
+        noted[name] = value
+    if not _CONFUSABLE.isdisjoint(noted):
+        raise MessageError(400, "a framing field spelt with an underscore")
+    return noted
+
+
+def _request_length(noted: dict[bytes, bytes], minor: int) -> int:
+    """RFC 9112 6.3, for requests; -1 for chunked."""
+    coding = noted.get(b"transfer-encoding")
+    if coding is None:
+        return _length(noted[b"content-length"], 400)
+    if b"content-length" in noted:
+        raise MessageError(400, "Content-Length with Transfer-Encoding")
+    if not minor:
+        raise MessageError(400, "Transfer-Encoding in HTTP/1.0")
+    if coding.lower() != b"chunked":
+        _refuse_codings(coding)
+    return -1
+
+
+def _length(value: bytes, status: int) -> int:
+    if _number(value) is None:
+        raise MessageError(status, "invalid Content-Length")
+    return int(value)
+
+
+def _refuse_codings(value: bytes) -> NoReturn:
+    """400 where the list is broken or chunked is not last and single (RFC 9112 6.1, 6.3), 501 for codings we do not know."""
+    if _codings(value) is None:
+        raise MessageError(400, "invalid Transfer-Encoding")
+    codings = [coding.strip(b" \t") for coding in value.lower().split(b",")]
+    if b"chunked" in codings[:-1]:
+        raise MessageError(400, "chunked is not the last transfer coding")
+    raise MessageError(501, "unknown transfer coding")
+
+
+def _keeps_alive(connection: bytes, minor: int) -> bool:
+    """RFC 9112 9.3: `close` wins, HTTP/1.0 has to ask for `keep-alive`."""
+    connection = connection.lower()
+    if connection == b"keep-alive":
+        return True
+    options = {option.strip(b" \t") for option in connection.split(b",")}
+    return b"close" not in options and (minor == 1 or b"keep-alive" in options)
+
+
+def _parse_other_form(head: bytes) -> RequestHead:
+    """A request whose target is not in origin-form (RFC 9112 3.2.2 to 3.2.4), or none at all."""
+    match = _request_other(head)
+    if match is None:
+        _refuse_request(head)
+    method, raw_target, digit, _ = match.groups()
+    if method == b"CONNECT":
+        # Not 405: no resource here supports the method, which is 501's case (RFC 9110 15.6.2); 405 would need an Allow.
+        raise MessageError(501 if _authority(raw_target) else 400, "CONNECT is not offered")
+    if raw_target == b"*":
+        if method != b"OPTIONS":
+            raise MessageError(400, "asterisk-form is for OPTIONS")
+        return _retarget(head, raw_target, b"/", None)._replace(target=b"*", path=b"*")
+    absolute = _absolute(raw_target)
+    if absolute is None:
+        raise MessageError(400, "invalid request target")
+    authority, path, query = absolute.groups()
+    if method == b"OPTIONS" and path is None and query is None:
+        return _retarget(head, raw_target, b"/", authority)._replace(target=b"*", path=b"*")
+    return _retarget(head, raw_target, (path or b"/") + (query or b""), authority)
+
+
+def _retarget(head: bytes, raw_target: bytes, target: bytes, authority: bytes | None) -> RequestHead:
+    """The request with its target in origin-form; an authority replaces the Host that was sent (RFC 9112 3.2.2)."""
+    request = parse_request(head.replace(b" " + raw_target + b" ", b" " + target + b" ", 1))
+    request = request._replace(raw_target=raw_target)
+    if authority is None:
+        return request
+    if _host_line.search(request.lines):
+        lines = _host_line.sub(lambda found: found[1] + b": " + authority + b"\r\n", request.lines, count=1)
+    else:
+        lines = b"Host: " + authority + b"\r\n" + request.lines
+    return request._replace(host=authority, lines=lines, noted={**request.noted, b"host": authority})
+
+
+def _refuse_request(head: bytes) -> NoReturn:
+    version = _version_line(head)
+    if version is not None and version[3] != b"1":
+        raise MessageError(505, "HTTP version not supported")
+    if _first_line(head) is None:
+        raise MessageError(400, "invalid request line")
+    raise MessageError(400, "invalid field line")
+
+
+def parse_response(head: bytes, method: bytes) -> ResponseHead:
+    """The response to `method` that `head`, from the first byte to the empty line inclusive, begins.
+
+    A missing reason is accepted (RFC 9112 4). `length` follows RFC 9112 6.3. Equal Content-Lengths, repeated, become one, in `lines`
+    too. Raises `MessageError` with status 502 whatever is wrong.
+    """
+    match = _response(head)
+    if match is None:
+        raise MessageError(502, "invalid response head")
+    digit, digits, reason, lines = match.groups()
+    if head.count(b"\n") > MAX_LINES + 2:
+        raise MessageError(502, "too many field lines")
+    minor = 0 if digit == b"0" else 1
+    status = int(digits)
+    noted = _note_response(head)
+    declared = noted.get(b"content-length")
+    if declared is not None and b"," in declared:
+        declared = noted[b"content-length"] = _one_length(declared)
+        lines = _length_line.sub(b"", lines) + b"Content-Length: " + declared + b"\r\n"
+    length = _response_length(noted, minor)
+    if status < 200 or status == 204 or status == 304 or method == b"HEAD":
+        length = 0
+    keep_alive = _keeps_alive(noted[b"connection"], minor) if b"connection" in noted else minor == 1
+    return ResponseHead(status, reason or b"", minor, lines, noted, length, keep_alive and length != -2)
+
+
+def _note_response(head: bytes) -> dict[bytes, bytes]:
+    noted: dict[bytes, bytes] = {}
+    for name, value in _response_fields(head):
+        name = name.lower()
+        value = value.rstrip(b" \t")
+        noted[name] = noted[name] + b", " + value if name in noted else value
+    return noted
+
+
+def _one_length(value: bytes) -> bytes:
+    """The one length that a list of equal ones says (RFC 9112 6.3)."""
+    lengths = {length.strip(b" \t") for length in value.split(b",")}
+    if len(lengths) > 1:
+        raise MessageError(502, "differing Content-Lengths")
+    return lengths.pop()
+
+
+def _response_length(noted: dict[bytes, bytes], minor: int) -> int:
+    """RFC 9112 6.3, for responses that may have a body: -1 for chunked, -2 until the connection closes."""
+    coding = noted.get(b"transfer-encoding")
+    declared = noted.get(b"content-length")
+    if coding is None:
+        return -2 if declared is None else _length(declared, 502)
+    if declared is not None:
+        raise MessageError(502, "Content-Length with Transfer-Encoding")
+    if not minor or coding.lower() != b"chunked":
+        raise MessageError(502, "unusable Transfer-Encoding")
+    return -1
+
+
+def field(lines: bytes, name: bytes) -> bytes | None:
+    """The value of the field `name` (any case) in field lines, repeated ones joined with `, ` (RFC 9110 5.3); None without it."""
+    values: list[bytes] = re.findall(rb"(?im)^" + re.escape(name) + rb":[ \t]*+([^\r]*+)", lines)
+    return b", ".join([value.rstrip(b" \t") for value in values]) if values else None
