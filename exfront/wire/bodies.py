@@ -12,7 +12,7 @@ import re
 from typing import NoReturn, Protocol
 
 from exfront.errors import IncompleteBody, MessageError
-from exfront.wire.heads import FIELD_LINES, TOKEN
+from exfront.wire.heads import FIELD_LINES, TOKEN, refuse_hopeless
 
 _QUOTED = rb"\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+\""
 # BWS (RFC 9112 7.1.1) is taken behind `;` and around `=`, where nothing can be misread; never next to the size.
@@ -20,7 +20,6 @@ _EXTENSION = rb";[ \t]*+" + TOKEN + rb"++(?:[ \t]*+=[ \t]*+(?:" + TOKEN + rb"++|
 _size_line = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:" + _EXTENSION + rb")*+\r\n").match
 _size_line_begun = re.compile(rb"(?:[0-9A-Fa-f]{1,16}+(?:;[\t\x20-\x7e\x80-\xff]*+)?+\r?)?\Z").match
 _section = re.compile(FIELD_LINES + rb"\Z").match
-_section_begun = re.compile(FIELD_LINES + rb"(?:" + TOKEN + rb"++(?::[\t\x20-\x7e\x80-\xff]*+\r?)?)?\Z").match
 
 _forbidden_line = re.compile(
     # Framing, routing, request modifiers, authentication, response control and content format (RFC 9110 6.5.1), and what
@@ -184,8 +183,7 @@ class ChunkedBody:
             if _section(section) is None:
                 self._refuse("invalid trailer")
             return self._finish(_forbidden_line.sub(b"", section), data[end + 4 :])
-        if b"\n" in data[-2:] and _section_begun(data, at) is None:  # once a line, not once a byte
-            self._refuse("invalid trailer")
+        refuse_hopeless(data, at, self._status)
         return self._hold(data, at)
 
     def _hold(self, data: bytes, at: int) -> int:

@@ -115,11 +115,12 @@ def head_end(buffer: bytes | bytearray, start: int = 0, status: int = 400) -> in
     end = buffer.find(b"\r\n\r\n", start)
     if end >= 0:
         return end + 4
-    _refuse_hopeless(buffer, start, status)
+    refuse_hopeless(buffer, start, status)
     return -1
 
 
-def _refuse_hopeless(buffer: bytes | bytearray, start: int, status: int) -> None:
+def refuse_hopeless(buffer: bytes | bytearray, start: int, status: int) -> None:
+    """Raises `MessageError(status)` where the unfinished field section or head at `start` can never become valid."""
     if len(buffer) <= start or (buffer[start] == 13 and len(buffer) == start + 1):
         return  # nothing yet, or half of an empty line
     if not _token_start(buffer, start):
