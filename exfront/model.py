@@ -204,6 +204,8 @@ class Refuse(NamedTuple):
     """For the log line, in lower case: `no-mailbox`, `ambiguous`, `http-disabled` …"""
     detail: str = ""
     """For the log only."""
+    retry_after: int = 0
+    """Seconds the client is told to wait before it asks again; 0 says nothing (RFC 9110 10.2.3)."""
 
 
 class Forward(NamedTuple):

@@ -1,0 +1,48 @@
+"""What became of one attempt at one back-end: values, told to `exfront.policy.failover` and to the health board.
+
+Knows neither connections nor requests; whoever makes the attempt says here how it ended.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from exfront.model import ResponseHead
+
+
+class Unreached(NamedTuple):
+    """No connection came about, so nothing was sent: refused, no route, connect time-out, TLS not verified."""
+
+    reason: str
+    """For the log, a few words: `refused`, `connect time-out` …"""
+    timed_out: bool = False
+
+
+class Unanswered(NamedTuple):
+    """Something was sent, and no response head came: reset, closed, hung past the response time-out, not HTTP."""
+
+    reason: str
+    timed_out: bool = False
+    kept_alive: bool = False
+    """The connection had carried a request before, so that its end may be no more than the end of its idle time."""
+
+
+class Referred(NamedTuple):
+    """The back-end has not got the content and names servers that may (F47); nothing of it went to the client."""
+
+    names: tuple[str, ...]
+    folder: bytes = b""
+    """`Replica-Folder`, as sent; empty where it was not (F48)."""
+
+
+class Answered(NamedTuple):
+    """A response head came; from here on the response is the client's."""
+
+    head: ResponseHead
+
+
+class ClientGone(NamedTuple):
+    """The client went away first: says nothing about the server."""
+
+
+Outcome = Unreached | Unanswered | Referred | Answered | ClientGone
