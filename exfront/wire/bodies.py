@@ -55,22 +55,24 @@ class Body(Protocol):
 class LengthBody:
     """A body of `length` bytes (Content-Length)."""
 
-    __slots__ = ("_left", "done", "rest")
+    __slots__ = ("done", "remaining", "rest")
+    trailers = b""
 
     def __init__(self, length: int) -> None:
-        self._left = length
+        self.remaining = length
+        """Payload bytes that are still to come."""
         self.done = length == 0
         self.rest = b""
 
     def feed(self, data: bytes) -> bytes:
         """The payload in `data`: `data` itself where all of it belongs to the body."""
         size = len(data)
-        if size < self._left:
-            self._left -= size
+        if size < self.remaining:
+            self.remaining -= size
             return data
-        payload = data[: self._left]
-        self.rest += data[self._left :]
-        self._left = 0
+        payload = data[: self.remaining]
+        self.rest += data[self.remaining :]
+        self.remaining = 0
         self.done = True
         return payload
 
@@ -84,6 +86,7 @@ class UntilCloseBody:
     """A body that ends when its connection does (responses only, RFC 9112 6.3)."""
 
     __slots__ = ("done", "rest")
+    trailers = b""
 
     def __init__(self) -> None:
         self.done = False
@@ -106,6 +109,7 @@ class ChunkedBody:
     """
 
     __slots__ = ("_held", "_left", "_max_line", "_max_trailers", "_state", "_status", "done", "rest", "trailers")
+    remaining = 0  # nobody knows
 
     def __init__(self, max_line: int = 1024, max_trailers: int = 16384, status: int = 400) -> None:
         self._max_line = max_line

@@ -7,7 +7,10 @@ call between. Reading may be paused and resumed in any state and any number of t
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import sys
+import termios
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -55,11 +58,11 @@ class NativeTransport:
         "_native",
         "_producer",
         "_protocol",
-        "_reading",
         "_write_paused",
         "connected",
         "data_received",
         "disconnecting",
+        "reading",
         "write",
     )
 
@@ -69,7 +72,7 @@ class NativeTransport:
         self._half_closeable = IHalfCloseableProtocol.providedBy(protocol)
         self._native: asyncio.Transport | None = None
         self._producer: Any = None
-        self._reading = True
+        self.reading = True
         self._write_paused = False
         self._aborted = False
         self.connected = False
@@ -170,9 +173,12 @@ class NativeTransport:
         self._producer = None
 
     @property
-    def waiting_bytes(self) -> int:
-        """Bytes written that the kernel has not taken yet."""
-        return self._native.get_write_buffer_size() if self._native is not None else 0
+    def unsent(self) -> int:
+        """Bytes written that the peer has not acknowledged: our buffer and the kernel's queue (tcp(7), SIOCOUTQ)."""
+        if self._native is None or not self.connected:
+            return 0
+        queued: bytes = fcntl.ioctl(self._socket().fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        return self._native.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
     @property
     def write_paused(self) -> bool:
@@ -190,13 +196,13 @@ class NativeTransport:
     # this transport as a producer (whoever takes its bytes may be slow)
 
     def pauseProducing(self) -> None:
-        if self._reading and self.connected and not self.disconnecting and self._native is not None:
-            self._reading = False
+        if self.reading and self.connected and not self.disconnecting and self._native is not None:
+            self.reading = False
             self._native.pause_reading()
 
     def resumeProducing(self) -> None:
-        if not self._reading and self.connected and not self.disconnecting and self._native is not None:
-            self._reading = True
+        if not self.reading and self.connected and not self.disconnecting and self._native is not None:
+            self.reading = True
             self._native.resume_reading()
 
     def stopProducing(self) -> None:

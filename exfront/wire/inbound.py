@@ -1,0 +1,487 @@
+"""The client's side of HTTP/1.1: one connection, its requests one after the other.
+
+Owns the framing of requests: finding heads, decoding bodies, answering in order when requests are pipelined, limits and time-outs, and the
+end of the connection. Knows nothing of what a request means: a `Site` takes each head and names a `Receiver` for what follows.
+Whoever answers writes through `write` and says `finished` once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
+from zope.interface import implementer
+
+from exfront.errors import MessageError
+from exfront.wire.bodies import ChunkedBody, LengthBody
+from exfront.wire.heads import head_end, parse_request, skip_empty_lines
+from exfront.wire.patience import FOREVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
+
+    from exfront.model import RequestHead
+    from exfront.wire.patience import Patience
+    from exfront.wire.transport import NativeTransport
+
+PIPELINED = 64 * 1024
+"""Bytes of further requests that are kept while one is being answered; then reading pauses."""
+
+DISCARDED = 256 * 1024
+"""Bytes of a body nobody wants that are read away so that the connection can go on; with more to come it is closed instead."""
+
+LINGER = 2.0
+"""Seconds that a closing connection goes on reading, so that the peer reads the answer and not a reset (RFC 9112 9.6)."""
+
+LIFE_CHECK = 5.0
+"""Seconds between two looks whether a half-closed client is still there."""
+
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+
+class Receiver(Protocol):
+    """What the carrier of a request is told by the client's connection."""
+
+    answering: bool
+    """Whether the answer's head has been written."""
+
+    def body_received(self, data: bytes) -> None:
+        """Decoded bytes of the body, never empty."""
+
+    def body_ended(self, trailers: bytes) -> None:
+        """The body is whole; `trailers` are header lines. In a tunnel: the client sends no more."""
+
+    def body_broken(self, error: MessageError) -> None:
+        """The body's framing or patience is at an end: answer with `error` and close, or abort when the answer has begun."""
+
+    def client_gone(self) -> None:
+        """The client went away: free everything, answer nothing."""
+
+    def pauseProducing(self) -> None:
+        """The client reads too slowly: send no more for the moment."""
+
+    def resumeProducing(self) -> None:
+        """The client has caught up."""
+
+
+class Site(Protocol):
+    """Where requests go."""
+
+    def take(self, connection: ClientConnection, head: RequestHead) -> Receiver | None:
+        """Carry this request; None when it is answered already."""
+
+    def refuse(self, connection: ClientConnection, error: MessageError) -> None:
+        """Answer a broken message with an error page and finish with `close`."""
+
+
+class Limits(NamedTuple):
+    """How much and how long a client may; seconds and bytes, 0 for no limit on bodies."""
+
+    header_timeout: float = 10.0
+    body_timeout: float = 60.0
+    idle_timeout: float = 75.0
+    max_head_size: int = 65536
+    max_body_size: int = 0
+
+
+@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
+class ClientConnection:
+    """One client connection."""
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_body_bytes",
+        "_buffer",
+        "_busy",
+        "_clock",
+        "_closing",
+        "_expects",
+        "_half_closed",
+        "_interim",
+        "_keep_alive",
+        "_limits",
+        "_now",
+        "_patience",
+        "_pumping",
+        "_receiver",
+        "_site",
+        "_taker",
+        "_unsent",
+        "context",
+        "deadline",
+        "factory",
+        "peer",
+        "pinned",
+        "scheme",
+        "transport",
+        "write",
+    )
+
+    def __init__(self, site: Site, limits: Limits, clock: IReactorTime, patience: Patience) -> None:
+        self._site = site
+        self._limits = limits
+        self._clock = clock
+        self._now: Callable[[], float] = clock.seconds
+        self._patience = patience
+        self._buffer = b""
+        self._receiver: Receiver | None = None
+        self._busy = False
+        """A request is being answered, or the connection is closing."""
+        self._pumping = False
+        self._body: LengthBody | ChunkedBody | None = None
+        self._body_bytes = 0
+        self._expects = False
+        self._keep_alive = True
+        self._interim = False
+        self._closing = False
+        self._half_closed = False
+        self._unsent = 0
+        self._taker: Callable[[bytes], None] | None = None
+        self.deadline = FOREVER
+        self.factory: ConnectionKeeper | None = None
+        self.peer = b""
+        """The peer's address in text; known from the first request on."""
+        self.scheme = b"http"
+        self.pinned: Pinned | None = None
+        """A back-end connection that belongs to this client connection alone (connection-bound authentication)."""
+        self.context: object = None
+        """What the site remembers with this connection."""
+
+    # what the transport calls
+
+    def makeConnection(self, transport: NativeTransport) -> None:
+        """For wrappers (PROXY protocol) that are Twisted transports themselves."""
+        self.transport = transport
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        transport = self.transport
+        self.write: Callable[[bytes], None] = transport.write
+        transport.registerProducer(self, True)
+        self.deadline = self._now() + self._limits.header_timeout
+        self._patience.watch(self)
+        if self.factory is not None:
+            self.factory.made(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self._busy:
+            self._pump(self._buffer + data if self._buffer else data)
+        elif self._taker is not None:
+            self._taker(data)
+        elif self._body is not None:
+            self._feed(data)
+        elif not self._closing:
+            self._buffer += data  # a pipelined request waits for its turn
+            if len(self._buffer) > PIPELINED:
+                self.transport.pauseProducing()
+
+    def readConnectionLost(self) -> None:
+        """The client will send no more (half-close)."""
+        self._half_closed = True
+        if self._taker is not None and self._receiver is not None:
+            self._receiver.body_ended(b"")
+        elif not self._busy or self._body is not None or self._closing:
+            # between requests, or within a head or a body: there is nothing left to answer
+            self._gone()
+            self.transport.loseConnection()
+        else:
+            self._look_for_life()
+
+    def writeConnectionLost(self) -> None:
+        """Nothing to do: a writer learns of it when the connection is lost."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._patience.forget(self)
+        self.deadline = FOREVER
+        self._busy = self._closing = True
+        self._buffer = b""
+        self._gone()
+        pinned, self.pinned = self.pinned, None
+        if pinned is not None:
+            pinned.close()
+        if self.factory is not None:
+            self.factory.lost(self)
+        self.context = self.transport = None  # type: ignore[assignment]
+
+    def _gone(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        self._taker = self._body = None
+        if receiver is not None:
+            receiver.client_gone()
+
+    # heads
+
+    def _pump(self, data: bytes) -> None:
+        """Take heads out of `data` until one is being answered or more bytes are needed."""
+        if not self.peer:
+            self.peer = text_address(self.transport.getPeer())
+        self._pumping = True
+        try:
+            while data and not self._busy:
+                end = data.find(b"\r\n\r\n") + 4
+                if end == 3 or data[0] <= 32:
+                    data = self._incomplete(data)
+                    continue
+                if end > self._limits.max_head_size:
+                    raise MessageError(431, "the request head is too large")
+                if len(data) == end:
+                    self._buffer = b""
+                    self._take(parse_request(data))
+                else:
+                    self._buffer = data[end:]
+                    self._take(parse_request(data[:end]))
+                data = self._buffer
+        except MessageError as error:
+            self._refuse(error)
+        finally:
+            self._pumping = False
+
+    def _incomplete(self, data: bytes) -> bytes:
+        """Strip empty lines before a head (RFC 9112 2.2); keep an unfinished one, watch its size, set its deadline once.
+
+        Returns what is to be parsed now, or nothing when more bytes are needed.
+        """
+        data = data[skip_empty_lines(data) :]
+        if head_end(data) > 0:
+            return data
+        if not self._buffer:
+            self.deadline = self._now() + self._limits.header_timeout
+        self._buffer = data
+        if len(data) > self._limits.max_head_size:
+            raise MessageError(431, "the request head is too large")
+        return b""
+
+    def _take(self, head: RequestHead) -> None:
+        self._busy = True
+        self._keep_alive = head.keep_alive
+        if not head.length:
+            self.deadline = FOREVER
+            receiver = self._site.take(self, head)
+            if self._busy:
+                self._receiver = receiver
+                self._interim = head.minor == 1
+            return
+        self._expect_body(head)
+        receiver = self._site.take(self, head)
+        if self._body is not None:
+            self._receiver = receiver
+            rest, self._buffer = self._buffer, b""
+            if rest:
+                self._feed(rest)
+
+    def _refuse(self, error: MessageError) -> None:
+        self._busy = True
+        self._buffer = b""
+        self._keep_alive = False
+        self.deadline = FOREVER
+        self._site.refuse(self, error)
+
+    # bodies
+
+    def _expect_body(self, head: RequestHead) -> None:
+        limit = self._limits.max_body_size
+        if limit and head.length > limit:
+            raise MessageError(413, "the request body is too large")
+        self._body = LengthBody(head.length) if head.length > 0 else ChunkedBody()
+        self._body_bytes = 0
+        self._expects = b"expect" in head.noted
+        self._interim = head.minor == 1
+        self.deadline = self._now() + self._limits.body_timeout
+
+    def _feed(self, data: bytes) -> None:
+        """Bytes that belong to the body, and perhaps to what follows it."""
+        body = self._body
+        assert body is not None
+        self._expects = False
+        self.deadline = self._now() + self._limits.body_timeout
+        try:
+            payload = body.feed(data)
+            self._body_bytes += len(payload)
+            if self._limits.max_body_size and self._body_bytes > self._limits.max_body_size:
+                raise MessageError(413, "the request body is too large")
+        except MessageError as error:
+            self._break_body(error)
+            return
+        receiver = self._receiver
+        if payload and receiver is not None:
+            receiver.body_received(payload)
+        if self._body is not body:
+            return
+        if body.done:
+            self._end_body(body)
+        elif self._receiver is None and self._body_bytes > DISCARDED:
+            self._close()
+
+    def _end_body(self, body: LengthBody | ChunkedBody) -> None:
+        self._body = None
+        self.deadline = FOREVER
+        self._buffer = body.rest
+        if self._receiver is not None:
+            self._receiver.body_ended(body.trailers)
+        elif not self._closing:
+            self._next()  # it was answered before it was whole
+
+    def _break_body(self, error: MessageError) -> None:
+        receiver, self._receiver = self._receiver, None
+        self._body = None
+        self._keep_alive = False
+        self._buffer = b""
+        self.deadline = FOREVER
+        if receiver is None:
+            self._close()
+        else:
+            receiver.body_broken(error)
+
+    # the answer's end
+
+    @property
+    def persists(self) -> bool:
+        """Whether the connection goes on after this answer: else the answer says `Connection: close` (RFC 9112 9.6)."""
+        if not self._keep_alive:
+            return False
+        body = self._body
+        return body is None or not (self._expects or body.remaining > DISCARDED)
+
+    def finished(self, close: bool = False) -> None:
+        """The answer is written whole. The next request is taken, or the connection closed (by `close`, or where it does not persist)."""
+        self._receiver = None
+        if close or not self.persists:
+            self._close()
+        elif self._body is not None:
+            self._body_bytes = 0
+            self.deadline = self._now() + self._limits.body_timeout
+            self.transport.resumeProducing()
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        """Ready for the next request, which may be here already."""
+        self._busy = False
+        self.deadline = self._now() + self._limits.idle_timeout
+        if self._buffer:
+            self.transport.resumeProducing()
+            if not self._pumping:
+                buffer, self._buffer = self._buffer, b""
+                self._pump(buffer)
+        elif self._half_closed:
+            self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once: an answer that has begun cannot be ended properly (F64)."""
+        self._receiver = None
+        self._closing = self._busy = True
+        self.transport.abortConnection()
+
+    def _close(self) -> None:
+        """Close our side; read on for a moment, for what the client sent meanwhile would turn the answer into a reset."""
+        self._closing = self._busy = True
+        self._buffer = b""
+        self._body = None
+        if self._half_closed:
+            self.transport.loseConnection()
+        else:
+            self._unsent = self.transport.unsent
+            self.deadline = self._now() + LINGER
+            self.transport.resumeProducing()
+            self.transport.loseWriteConnection()
+
+    def drain(self) -> None:
+        """The front-end is stopping: close now when idle, else after the answer."""
+        self._keep_alive = False
+        if not self._busy and not self._buffer:
+            self.transport.loseConnection()
+
+    # tunnels
+
+    def tunnel(self, receiver: Receiver, taker: Callable[[bytes], None]) -> None:
+        """From now on every byte goes to `taker` as it comes (after a 101)."""
+        self._receiver = receiver
+        self._taker = taker
+        self.deadline = FOREVER
+        rest, self._buffer = self._buffer, b""
+        if rest:
+            taker(rest)
+
+    # a slow client, and patience
+
+    def pauseProducing(self) -> None:
+        """The transport says that the client reads too slowly."""
+        self._unsent = self.transport.unsent
+        self.deadline = self._now() + self._limits.body_timeout
+        if self._receiver is not None:
+            self._receiver.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        if self._body is None and not self._closing and self._busy:
+            self.deadline = FOREVER
+        if self._receiver is not None:
+            self._receiver.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """Part of the interface; the transport tells `connectionLost` instead."""
+
+    def out_of_patience(self, now: float) -> None:
+        """What the deadline stood for depends on where the connection is."""
+        if self._closing or self.transport.write_paused:
+            self._wait_for_reader(now)
+        elif not self._busy:
+            if self._buffer:
+                self._refuse(MessageError(408, "the request head took too long"))
+            else:
+                self.transport.loseConnection()
+        elif self._body is not None:
+            if self.transport.reading:
+                self._break_body(MessageError(408, "the request body took too long"))
+            else:
+                self.deadline = now + self._limits.body_timeout  # it is us who do not read
+        elif self._half_closed:
+            self._look_for_life()
+        else:
+            self.deadline = FOREVER
+
+    def _wait_for_reader(self, now: float) -> None:
+        """A client that takes bytes, however slowly, gets more time; one that takes none is given up."""
+        unsent = self.transport.unsent
+        if unsent == 0 or unsent >= self._unsent:
+            self.transport.abortConnection()
+        else:
+            self._unsent = unsent
+            self.deadline = now + self._limits.body_timeout
+
+    def _look_for_life(self) -> None:
+        """A half-closed client waits for its answer, or is gone: the FIN looks the same. An interim answer (RFC 9110 15.2) costs
+        the first nothing, and makes the kernel of the second say so, which is seen a moment later."""
+        if self._interim and self._receiver is not None and not self._receiver.answering:
+            self.write(PROCESSING)
+        self.deadline = self._now() + LIFE_CHECK
+        self._clock.callLater(0.1, self._leave_the_dead)
+
+    def _leave_the_dead(self) -> None:
+        if self.transport is not None and self.transport.peer_is_gone:
+            self.transport.abortConnection()
+
+
+class Pinned(Protocol):
+    """A back-end connection as the client's connection sees it."""
+
+    def close(self) -> None: ...
+
+
+class ConnectionKeeper(Protocol):
+    """Who counts the connections."""
+
+    def made(self, connection: ClientConnection) -> None: ...
+
+    def lost(self, connection: ClientConnection) -> None: ...
+
+
+def text_address(address: object) -> bytes:
+    """A peer's address in text; IPv4 in IPv6 clothes (a socket for both families) as IPv4."""
+    host = getattr(address, "host", "") or "-"
+    if host.startswith("::ffff:") and "." in host:
+        host = host[7:]
+    return host.encode("ascii", "replace")

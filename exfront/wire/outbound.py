@@ -1,0 +1,385 @@
+"""The back-end's side of HTTP/1.1: one connection, one request at a time.
+
+Owns the framing of responses, the time-out until an answer comes and between its bytes, and whether the connection may carry another
+request. Knows nothing of clients, plans and header rules: an `Attempt` is told what came. What went wrong is told as an outcome, once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
+from zope.interface import implementer
+
+from exfront.errors import IncompleteBody, MessageError
+from exfront.policy.outcome import Unanswered
+from exfront.wire.bodies import ChunkedBody, LengthBody, UntilCloseBody
+from exfront.wire.heads import head_end, parse_response
+from exfront.wire.patience import FOREVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
+
+    from exfront.model import ResponseHead
+    from exfront.wire.patience import Patience
+    from exfront.wire.transport import NativeTransport
+
+MAX_RESPONSE_HEAD = 256 * 1024
+"""Bytes; back-ends send long cookies and long Kerberos answers, but not more than this."""
+
+INTERIM_LIMIT = 32
+"""Interim responses to one request; a back-end that sends more is broken."""
+
+
+class Attempt(Protocol):
+    """Who wants the answer. Exactly one of `answered`, `switched` and `unanswered` comes first."""
+
+    def interim(self, head: ResponseHead) -> None:
+        """A 1xx response but 101 (RFC 9110 15.2)."""
+
+    def answered(self, head: ResponseHead, data: bytes, done: bool) -> None:
+        """The response's head and what is here of its body; `done` when that is all (its trailers are `connection.trailers`)."""
+
+    def switched(self, head: ResponseHead, data: bytes) -> None:
+        """101: from now on the connection is a tunnel (RFC 9110 7.8); `data` are its first bytes."""
+
+    def continued(self, data: bytes, done: bool) -> None:
+        """More of the body, or of the tunnel's bytes; `done`: the body is whole (in a tunnel: the back-end sends no more)."""
+
+    def unanswered(self, outcome: Unanswered) -> None:
+        """No response will come."""
+
+    def broken_off(self, reason: str) -> None:
+        """The response that has begun will not be completed."""
+
+    def pause_body(self) -> None:
+        """The back-end reads too slowly: send no more of the request's body."""
+
+    def resume_body(self) -> None:
+        """The back-end has caught up."""
+
+
+class Keeper(Protocol):
+    """The pool a connection comes from and goes back to."""
+
+    def release(self, connection: ServerConnection) -> None:
+        """The connection is idle and may carry another request."""
+
+    def lost(self, connection: ServerConnection) -> None:
+        """The connection is closed, or not to be used again."""
+
+
+@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
+class ServerConnection:
+    """One back-end connection."""
+
+    __slots__ = (
+        "_attempt",
+        "_body",
+        "_buffer",
+        "_interims",
+        "_keep_alive",
+        "_method",
+        "_now",
+        "_patience",
+        "_pool",
+        "_response_timeout",
+        "_sent_whole",
+        "_switched",
+        "deadline",
+        "idle_since",
+        "keep_alive_for",
+        "kept_alive",
+        "pinned",
+        "trailers",
+        "transport",
+        "write",
+    )
+
+    def __init__(self, pool: Keeper, response_timeout: float, clock: IReactorTime, patience: Patience) -> None:
+        self._pool = pool
+        self._response_timeout = response_timeout
+        self._now: Callable[[], float] = clock.seconds
+        self._patience = patience
+        self._attempt: Attempt | None = None
+        self._buffer = b""
+        self._body: LengthBody | ChunkedBody | UntilCloseBody | None = None
+        self._method = b""
+        self._keep_alive = False
+        self._sent_whole = True
+        self._switched = False
+        self._interims = 0
+        self.deadline = FOREVER
+        self.idle_since = 0.0
+        self.keep_alive_for = FOREVER
+        """Seconds the back-end says it keeps an idle connection (`Keep-Alive: timeout=5`)."""
+        self.kept_alive = False
+        """Whether it has carried a request before this one."""
+        self.pinned = False
+        """Whether it belongs to one client connection (connection-bound authentication) and is never pooled."""
+        self.trailers = b""
+
+    # what the transport calls
+
+    def makeConnection(self, transport: NativeTransport) -> None:
+        self.transport = transport
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        self.write: Callable[[bytes], None] = self.transport.write
+        self.transport.registerProducer(self, True)
+        self._patience.watch(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._attempt is None:
+            # nothing was asked: whatever this is, it must not be taken for the next answer
+            self._discard()
+        elif self._body is not None:
+            self._feed(data)
+        elif self._switched:
+            self._attempt.continued(data, False)
+        else:
+            self._head(self._buffer + data if self._buffer else data)
+
+    def readConnectionLost(self) -> None:
+        """The back-end sends no more: the end of a body without length, of a tunnel's one way, or of everything."""
+        attempt = self._attempt
+        if self._switched and attempt is not None:
+            attempt.continued(b"", True)
+            return
+        if self._body is not None and attempt is not None:
+            self._end_of_stream(attempt)
+        elif attempt is not None:
+            self._fail("closed without an answer")
+        self._discard()
+
+    def writeConnectionLost(self) -> None:
+        """Nothing to do: the answer may still come."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._patience.forget(self)
+        self.deadline = FOREVER
+        if self._attempt is not None:
+            attempt = self._attempt
+            if self._switched or self._body is not None:
+                self._attempt = None
+                attempt.broken_off("the back-end closed")
+            else:
+                self._fail("reset without an answer")
+        self._pool.lost(self)
+        self._body = None
+        self.transport = None  # type: ignore[assignment]
+
+    # the request
+
+    def send(self, attempt: Attempt, method: bytes, data: bytes, whole: bool) -> None:
+        """Send a request's head (and body, as far as it is in `data`); `whole`: nothing follows."""
+        self._attempt = attempt
+        self._method = method
+        self._sent_whole = whole
+        self.deadline = self._now() + self._response_timeout
+        self.write(data)
+
+    def send_more(self, data: bytes, whole: bool) -> None:
+        """Send more of the body; `whole` with the last."""
+        if whole:
+            self._sent_whole = True
+        if self._body is None:
+            self.deadline = self._now() + self._response_timeout
+        if data:
+            self.write(data)
+
+    def leave(self) -> None:
+        """The attempt wants no more (its client is gone): nothing is told any more and the connection closes."""
+        self._attempt = None
+        self._discard()
+
+    def close(self) -> None:
+        """Close an idle or pinned connection."""
+        if self._attempt is None:
+            self._discard()
+
+    # the response
+
+    def _head(self, data: bytes) -> None:
+        while True:
+            end = data.find(b"\r\n\r\n") + 4
+            try:
+                if end == 3:
+                    head_end(data, 0, 502)
+                    if len(data) > MAX_RESPONSE_HEAD:
+                        raise MessageError(502, "the response head is too large")
+                    self._buffer = data
+                    return
+                head = parse_response(data if len(data) == end else data[:end], self._method)
+            except MessageError as error:
+                self._fail(f"not HTTP: {error.reason}")
+                self._discard()
+                return
+            data = data[end:]
+            if head.status >= 200 or head.status == 101:
+                break
+            if not self._interim(head):
+                return
+            if not data:
+                self._buffer = b""
+                return
+        self._buffer = b""
+        if head.status == 101:
+            self._switch(head, data)
+        else:
+            self._answer(head, data)
+
+    def _interim(self, head: ResponseHead) -> bool:
+        self._interims += 1
+        if self._interims > INTERIM_LIMIT:
+            self._fail("too many interim responses")
+            self._discard()
+            return False
+        self.deadline = self._now() + self._response_timeout
+        attempt = self._attempt
+        assert attempt is not None
+        attempt.interim(head)
+        return self._attempt is attempt
+
+    def _answer(self, head: ResponseHead, data: bytes) -> None:
+        self._keep_alive = head.keep_alive
+        length = head.length
+        attempt = self._attempt
+        assert attempt is not None
+        if b"keep-alive" in head.noted:
+            self._note_keep_alive(head.noted[b"keep-alive"])
+        if length >= 0 and len(data) == length:
+            # all of it came at once, as most answers do
+            self._done()
+            attempt.answered(head, data, True)
+            return
+        body = self._body = _body_of(length)
+        payload, done = b"", False
+        if data:
+            try:
+                payload = body.feed(data)
+            except MessageError as error:
+                self._fail(f"not HTTP: {error.reason}")
+                self._discard()
+                return
+            done = body.done
+        if done:
+            self._end(body)
+        else:
+            self.deadline = self._now() + self._response_timeout
+        attempt.answered(head, payload, done)
+
+    def _feed(self, data: bytes) -> None:
+        body, attempt = self._body, self._attempt
+        assert body is not None and attempt is not None
+        try:
+            payload = body.feed(data)
+        except MessageError as error:
+            self._break_off(f"not HTTP: {error.reason}")
+            return
+        if body.done:
+            self._end(body)
+            attempt.continued(payload, True)
+        else:
+            self.deadline = self._now() + self._response_timeout
+            if payload:
+                attempt.continued(payload, False)
+
+    def _end_of_stream(self, attempt: Attempt) -> None:
+        body = self._body
+        assert body is not None
+        try:
+            body.end()
+        except IncompleteBody:
+            self._break_off("the body ended early")
+            return
+        self._end(body)
+        attempt.continued(b"", True)
+
+    def _end(self, body: LengthBody | ChunkedBody | UntilCloseBody) -> None:
+        self.trailers = body.trailers
+        if body.rest:
+            self._keep_alive = False  # more than was asked for: never to be used again
+        self._done()
+
+    def _done(self) -> None:
+        """The response is whole: back to the pool, or closed."""
+        self._attempt = None
+        self._body = None
+        self._interims = 0
+        self.deadline = FOREVER
+        self.kept_alive = True
+        if not (self._keep_alive and self._sent_whole):
+            self._discard()
+        elif not self.pinned:
+            self._pool.release(self)
+
+    def _switch(self, head: ResponseHead, data: bytes) -> None:
+        self._switched = True
+        self.deadline = FOREVER
+        attempt = self._attempt
+        assert attempt is not None
+        attempt.switched(head, data)
+
+    def _note_keep_alive(self, value: bytes) -> None:
+        """Apache and others say how long they keep an idle connection (RFC 2068 19.7.1)."""
+        for one in value.split(b","):
+            name, _, seconds = one.strip().partition(b"=")
+            if name.strip().lower() == b"timeout" and seconds.strip().isdigit():
+                self.keep_alive_for = float(seconds)
+
+    # failures
+
+    def _fail(self, reason: str, timed_out: bool = False) -> None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.unanswered(Unanswered(reason, timed_out, self.kept_alive))
+
+    def _break_off(self, reason: str) -> None:
+        attempt, self._attempt = self._attempt, None
+        self._body = None
+        self._discard()
+        if attempt is not None:
+            attempt.broken_off(reason)
+
+    def _discard(self) -> None:
+        self.deadline = FOREVER
+        self._pool.lost(self)
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    def out_of_patience(self, now: float) -> None:
+        """The back-end hangs (F62), or an idle connection's time is up."""
+        if self._attempt is None:
+            self._discard()
+        elif not self.transport.reading:
+            self.deadline = now + self._response_timeout  # it is our client who is slow
+        elif self._body is not None:
+            self._break_off("the back-end stopped in the middle of its answer")
+        else:
+            self._fail("no answer in time", timed_out=True)
+            self._discard()
+
+    # back-pressure
+
+    def pauseProducing(self) -> None:
+        """The transport says that the back-end reads too slowly."""
+        if self._attempt is not None:
+            self._attempt.pause_body()
+
+    def resumeProducing(self) -> None:
+        if self._attempt is not None:
+            self._attempt.resume_body()
+
+    def stopProducing(self) -> None:
+        """Part of the interface; the transport tells `connectionLost` instead."""
+
+
+def _body_of(length: int) -> LengthBody | ChunkedBody | UntilCloseBody:
+    if length >= 0:
+        return LengthBody(length)
+    return ChunkedBody(status=502) if length == -1 else UntilCloseBody()
