@@ -1,0 +1,268 @@
+"""Names and addresses: hosts, domains, networks, listening addresses, directory URLs, distinguished names.
+
+Owns their syntax in the configuration. Resolves nothing and connects to nothing; ldaptor is imported only when a filter is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, NamedTuple
+
+import idna
+
+from exfront.config.forms import Form, existing_file
+from exfront.config.settings import DirectoryUrl, Scheme
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_ATTRIBUTE = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)"
+_DN_VALUE = r'(?:\\[0-9A-Fa-f]{2}|\\[ "#+,;<=>\\]|[^\\,+"<>;])+'
+_DN_PAIR = rf"\s*{_ATTRIBUTE}\s*={_DN_VALUE}"
+_DN = re.compile(rf"{_DN_PAIR}(?:[,+]{_DN_PAIR})*")
+_VDIR_PATH = re.compile(r"/|(/[^/]+)+/?")
+_PORTS = {Scheme.LDAP: 389, Scheme.LDAPS: 636}
+
+
+def host_name(text: str) -> str:
+    """A DNS name in lower case, as it travels: names beyond ASCII in their IDNA form (RFC 5891). Raises ValueError."""
+    name = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode()
+    if not _HOST_NAME.fullmatch(name) or len(name) > 253:
+        raise ValueError
+    return name
+
+
+def address(text: str) -> str:
+    """A host name, or an IP address without brackets (`[::1]` is accepted). Raises ValueError."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" in bare or bare.replace(".", "").isdigit() or bare is not text:
+        return str(ip_address(bare))
+    return host_name(bare)
+
+
+def port_of(text: str, lowest: int = 1) -> int:
+    """A TCP port. Raises ValueError."""
+    if not re.fullmatch("[0-9]{1,5}", text) or not lowest <= int(text) <= 65535:
+        raise ValueError(f"a port is a number from {lowest} to 65535")
+    return int(text)
+
+
+def with_port(text: str, default: int) -> tuple[str, int]:
+    """`HOST`, `HOST:PORT` or `[IPV6]:PORT` in two. Raises ValueError."""
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]+)(?::([^:]*))?", text)
+    if not match:
+        raise ValueError
+    return address(match[1]), default if match[2] is None else port_of(match[2])
+
+
+def host() -> Form:
+    """Where a server is."""
+    return Form(lambda text, _: address(text), "a host name or an IP address")
+
+
+def host_pattern() -> Form:
+    """What a virtual server's `Host` may be, in lower case."""
+
+    def parse(text: str, _: Path) -> str:
+        if text == "*":
+            return text
+        wild = "*." if text.startswith("*.") else ""
+        name = text.removeprefix(wild)
+        return wild + (host_name(name) if wild else address(name))
+
+    return Form(parse, "a host name without port, *.DOMAIN or *")
+
+
+def domain() -> Form:
+    """A mail domain, in lower case."""
+
+    def parse(text: str, _: Path) -> str:
+        if "@" in text:
+            raise ValueError("a domain is what stands behind the @")
+        return host_name(text)
+
+    return Form(parse, "a mail domain")
+
+
+def network() -> Form:
+    """An address or a CIDR block."""
+
+    def parse(text: str, _: Path) -> IPv4Network | IPv6Network:
+        try:
+            return ip_network(text)
+        except ValueError:
+            wider = ip_network(text, strict=False)  # raises again where it is no network at all
+            raise ValueError(f"the network of that address is {wider}") from None
+
+    return Form(parse, "an IP address or a network such as 10.0.0.0/8")
+
+
+def resolver() -> Form:
+    """A DNS server: `ADDRESS[:PORT]` as one text."""
+
+    def parse(text: str, _: Path) -> str:
+        bare = text if text.startswith("[") or text.count(":") < 2 else f"[{text}]"
+        where, port = with_port(bare, 53)
+        ip_address(where)
+        return f"[{where}]:{port}" if ":" in where else f"{where}:{port}"
+
+    return Form(parse, "ADDRESS or ADDRESS:PORT")
+
+
+class Listening(NamedTuple):
+    """A listening address in pieces."""
+
+    kind: str
+    """`tcp`, `tls` or `systemd`."""
+    proxied: bool
+    """Whether connections begin with a PROXY header."""
+    port: int
+    """0 lets the kernel choose; for systemd the socket's index."""
+    interface: str
+    """An IP address; empty for all."""
+    normal: str
+    """The whole as Twisted writes endpoints."""
+
+
+def listening(text: str) -> Listening:
+    """The pieces of `[haproxy:](tcp|tls):PORT[:interface=ADDRESS]`, `tcp:ADDRESS:PORT` or `systemd:domain=INET:index=N`.
+
+    Colons in an IPv6 address are written `\\:` (Twisted's way) or the address is put in brackets. Raises ValueError.
+    """
+    proxied = text.startswith("haproxy:")
+    kind, _, rest = text.removeprefix("haproxy:").partition(":")
+    before = "haproxy:" if proxied else ""
+    if kind == "systemd":
+        match = re.fullmatch(r"domain=(INET6?):index=([0-9]{1,4})", rest)
+        if not match:
+            raise ValueError("systemd: is followed by domain=INET:index=NUMBER")
+        return Listening(kind, proxied, int(match[2]), "", f"{before}systemd:domain={match[1]}:index={int(match[2])}")
+    if kind not in ("tcp", "tls") or (proxied and kind == "tls"):
+        raise ValueError
+    port, interface = _port_and_interface(rest)
+    where = ":interface=" + interface.replace(":", "\\:") if interface else ""
+    return Listening(kind, proxied, port, interface, f"{before}{kind}:{port}{where}")
+
+
+def _port_and_interface(rest: str) -> tuple[int, str]:
+    turned = re.fullmatch(r"(\[[^\]]+\]|[0-9]+\.[0-9.]+):([0-9]*)", rest)
+    if turned:
+        interface, port = turned[1], turned[2]
+    else:
+        port, wanted, interface = rest.partition(":interface=")
+        if wanted and not interface:
+            raise ValueError
+    bare = interface.replace("\\:", ":").removeprefix("[").removesuffix("]")
+    try:
+        return port_of(port, 0), str(ip_address(bare)) if bare else ""
+    except ValueError as error:
+        raise ValueError(f"{error}" if "port" in str(error) else "the interface is not an IP address") from None
+
+
+def listening_address() -> Form:
+    """A listening address as Twisted writes it."""
+    return Form(
+        lambda text, _: listening(text).normal,
+        "tcp:PORT, tcp:PORT:interface=ADDRESS, haproxy:tcp:PORT, tls:PORT or systemd:domain=INET:index=NUMBER",
+    )
+
+
+def status_address() -> Form:
+    """Where the status page listens."""
+
+    def parse(text: str, _: Path) -> str:
+        found = listening(text)
+        if found.kind != "tcp" or found.proxied:
+            raise ValueError
+        return found.normal
+
+    return Form(parse, "tcp:PORT:interface=ADDRESS, tcp:ADDRESS:PORT or tcp:PORT")
+
+
+def control_address() -> Form:
+    """Where the control socket is."""
+
+    def parse(text: str, folder: Path) -> str:
+        kind, _, file = text.partition(":")
+        if kind != "unix" or not file:
+            raise ValueError
+        return f"unix:{folder / file}"
+
+    return Form(parse, "unix:PATH")
+
+
+def directory_url() -> Form:
+    """One server, file or domain of the directory."""
+
+    def parse(text: str, folder: Path) -> DirectoryUrl:
+        word, _, rest = text.partition(":")
+        scheme = next((one for one in Scheme if one.value == word.lower()), None)
+        if scheme is None:
+            raise ValueError
+        if scheme is Scheme.LDIF:
+            return DirectoryUrl(scheme, path=existing_file(rest, folder))
+        if scheme is Scheme.SRV:
+            return DirectoryUrl(scheme, host_name(rest))
+        if not rest.startswith("//"):
+            raise ValueError
+        if "@" in rest:
+            raise ValueError("names and passwords belong in bind_dn and bind_password")
+        where, port = with_port(rest.removeprefix("//").removesuffix("/"), _PORTS[scheme])
+        return DirectoryUrl(scheme, where, port)
+
+    return Form(parse, "ldap://HOST[:PORT], ldaps://HOST[:PORT], ldif:FILE or srv:DOMAIN")
+
+
+def distinguished_name() -> Form:
+    """A distinguished name (RFC 4514)."""
+
+    def parse(text: str, _: Path) -> str:
+        if not _DN.fullmatch(text):
+            raise ValueError
+        return text
+
+    return Form(parse, "a distinguished name such as dc=adatum,dc=com")
+
+
+def attribute() -> Form:
+    """An attribute of a directory's entry, by name or by number (RFC 4512 2.5)."""
+
+    def parse(text: str, _: Path) -> str:
+        if not re.fullmatch(_ATTRIBUTE, text):
+            raise ValueError
+        return text
+
+    return Form(parse, "an attribute's name")
+
+
+def ldap_filter() -> Form:
+    """A search filter (RFC 4515)."""
+
+    def parse(text: str, _: Path) -> str:
+        from ldaptor.ldapfilter import InvalidLDAPFilter, parseFilter
+
+        try:
+            parseFilter(text)
+        except (InvalidLDAPFilter, RecursionError) as error:
+            raise ValueError from error
+        return text
+
+    return Form(parse, "a search filter such as (objectClass=person)")
+
+
+def virtual_path() -> Form:
+    """A virtual directory's path, without the slash at its end."""
+
+    def parse(text: str, _: Path) -> str:
+        if not re.fullmatch(r"[!-~]+", text) or re.search(r"[%?#\\]", text):
+            raise ValueError("it is written as it is seen: no spaces, escapes, query or backslash")
+        if not _VDIR_PATH.fullmatch(text):
+            raise ValueError
+        if {".", ".."} & set(text.split("/")):
+            raise ValueError("it has dot segments")
+        return text.rstrip("/") or "/"
+
+    return Form(parse, "a path that begins with / such as /exchange")

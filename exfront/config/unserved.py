@@ -1,0 +1,41 @@
+"""What the configuration's syntax has and this version does not serve yet: one line each, to be deleted with the work that serves it.
+
+Owns the list and its wording. Whether the value is well-formed at all is decided before.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Unserved(NamedTuple):
+    """Values of one key that are refused."""
+
+    section: str
+    key: str
+    beginning: str
+    """What such a value begins with, in lower case; empty: every value."""
+    served: str
+    """What is there instead."""
+
+
+UNSERVED = (
+    Unserved("front-end", "listen", "tls:", "tcp:, haproxy:tcp: and systemd: are"),
+    Unserved("front-end", "admin", "", "status is"),
+    Unserved("directory", "url", "srv:", "ldap://, ldaps:// and ldif: are"),
+    Unserved("directory", "write_url", "srv:", "ldap:// and ldaps:// are"),
+    Unserved("virtual-server", "authentication", "forms", "basic and none are"),
+    Unserved("virtual-directory", "authentication", "forms", "basic and none are"),
+    Unserved("virtual-directory", "kind", "application", "mailbox, public, tree and forward are"),
+    Unserved("virtual-directory", "kind", "password", "mailbox, public, tree and forward are"),
+    Unserved("failover", "probe", "", "unavailable is: a mark ends by itself"),
+    Unserved("store", "url", "redis", "memory: is"),
+)
+
+
+def unserved(section: str, key: str, text: str) -> Unserved | None:
+    """The line of the list that refuses `text`, a well-formed value of `key` in a section of that kind."""
+    for one in UNSERVED:
+        if (one.section, one.key) == (section, key) and text.lower().startswith(one.beginning):
+            return one
+    return None
