@@ -1,8 +1,7 @@
 """Heads of HTTP/1.1 messages: bytes in, `RequestHead` and `ResponseHead` out, or a `MessageError`.
 
 Owns the grammar of RFC 9112 sections 2 to 6: the start line, the field lines and what they say about the message's length and
-about the connection. One possessive regular expression is the grammar of a whole head, a second one finds the few fields
-exfront looks at; the field lines themselves stay byte-exact in `lines`, so no header is ever taken apart and put together again.
+about the connection. The field lines themselves stay byte-exact in `lines`, so no header is ever taken apart and put together again.
 
 Refuses to know sockets, limits of size and time (the caller's), and what any field means for routing.
 
@@ -17,85 +16,10 @@ from typing import NoReturn
 
 from exfront.errors import MessageError
 from exfront.model import RequestHead, ResponseHead
+from exfront.wire import grammar
 
-MAX_LINES = 200
-"""Field lines in one head; 431 beyond."""
 MAX_EMPTY_LINES = 4
 """Empty lines that may precede a request line (RFC 9112 2.2 asks for at least one)."""
-
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_FIELD_LINE = rb"(?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)"
-FIELD_LINES = _FIELD_LINE + rb"{0,%d}+" % MAX_LINES
-"""Field lines with their CRLF (RFC 9112 5): token, colon, a value without controls; no obs-fold."""
-
-# A target is visible ASCII without `#`, and 0x80-0xff: RFC 3986 knows ASCII only, but DAV clients do send raw UTF-8.
-_PATH = rb"[!\"$->@-~\x80-\xff]"
-_TARGET = rb"[!\"$-~\x80-\xff]"
-_AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]++\]|(?:[A-Za-z0-9._~!$&'()*+;=\-]++|%[0-9A-Fa-f]{2})++)(?::[0-9]{0,5}+)?+"
-
-_request = re.compile(
-    rb"(" + TOKEN + rb"++) ((/" + _PATH + rb"*+)(?:\?" + _TARGET + rb"*+)?+) HTTP/1\.([0-9])\r\n"
-    rb"(" + FIELD_LINES + rb")\r\n\Z"
-).match  # fmt: skip
-_request_other = re.compile(
-    rb"(" + TOKEN + rb"++) (" + _TARGET + rb"++) HTTP/1\.([0-9])\r\n(" + FIELD_LINES + rb")\r\n\Z"
-).match
-_response = re.compile(
-    rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*+))?+\r\n(" + FIELD_LINES + rb")\r\n\Z"
-).match
-_version_line = re.compile(rb"(" + TOKEN + rb"++) (" + _TARGET + rb"++) HTTP/([0-9])\.[0-9]\r\n").match
-_first_line = re.compile(TOKEN + rb"++ " + _TARGET + rb"++ HTTP/1\.[0-9]\r\n").match
-_field_lines = re.compile(_FIELD_LINE + rb"*+\r\n\Z").match
-_authority = re.compile(_AUTHORITY + rb"\Z").match
-_absolute = re.compile(rb"https?://(" + _AUTHORITY + rb")(/[^?]*+)?(\?.*+)?\Z", re.IGNORECASE | re.DOTALL).match
-_number = re.compile(rb"[0-9]{1,19}\Z").match
-_codings = re.compile(TOKEN + rb"++(?:[ \t]*+,[ \t]*+" + TOKEN + rb"++)*+\Z").match
-_host_line = re.compile(rb"^(host):[^\r]*+\r\n", re.IGNORECASE | re.MULTILINE)
-_length_line = re.compile(rb"^content-length:[^\r]*+\r\n", re.IGNORECASE | re.MULTILINE)
-
-
-def _finder(by_initial: dict[str, str], glance: str) -> re.Pattern[bytes]:
-    """The pattern that finds fields; `glance` lets most others (`Accept`, `Cookie`, `Date` ...) fail at their first letters."""
-    branches = "|".join(f"[{initial.upper()}{initial}](?i:{rest})" for initial, rest in by_initial.items())
-    return re.compile(rf"\n(?={glance})((?:{branches})):[ \t]*+([^\r]*(?<![\t ])|)".encode())
-
-
-_any = r"[!#$%&'*+\-.^_`|~0-9a-z]*+"
-_request_fields = _finder(
-    {
-        "a": "uthorization",
-        "c": "onnection|ontent[-_]length",
-        "d": "estination",
-        "e": "xpect",
-        "f": "orwarded|ront[-_]end[-_]https",
-        "h": "ost|ttp2-settings",
-        "i": "f",
-        "k": "eep-alive",
-        "m": "ax-forwards",
-        "p": f"roxy[-_]{_any}",
-        "r": "eferer",
-        "t": "ransfer[-_]encoding|e|railer",
-        "u": "ser-agent|pgrade",
-        "v": "ia",
-        "x": f"[-_](?:forwarded[-_]{_any}|request[-_]id|real[-_]ip)",
-    },
-    "[Aa][Uu]|[Cc][Oo][Nn]|[DdEeFfHhIiKkMmPpRrTtUuVv]|[Xx][-_]",
-).findall
-_response_fields = _finder(
-    {
-        "a": "lt-svc",
-        "c": "onnection|ontent-l(?:ength|ocation)",
-        "k": "eep-alive",
-        "l": "ocation",
-        "p": f"roxy-{_any}|ersistent-auth",
-        "s": "erver-load",
-        "t": "ransfer-encoding|e|railer",
-        "u": "pgrade",
-        "v": "ia",
-        "w": "ww-authenticate",
-    },
-    "[AaLl][LlOo]|[Cc][Oo][Nn]|[KkPpTtUuWw]|[Ss][Ee][Rr]|[Vv][Ii]",
-).findall
 
 _new = tuple.__new__  # a named tuple's own constructor costs a fifth of a microsecond more
 
@@ -128,17 +52,14 @@ def refuse_hopeless(buffer: bytes | bytearray, start: int, status: int) -> None:
     """Raises `MessageError(status)` where the unfinished field section or head at `start` can never become valid."""
     if len(buffer) <= start or (buffer[start] == 13 and len(buffer) == start + 1):
         return  # nothing yet, or half of an empty line
-    if not _token_start(buffer, start):
-        raise MessageError(status, "no token at the start of the message")
+    if not grammar.match_token_start(buffer, start):
+        raise MessageError(status, "no token at the start")
     # Only the newest bytes: a head that drips in must not cost the square of its length.
     newest = max(start, len(buffer) - 4096)
     if buffer.find(b"\0", newest) >= 0:
-        raise MessageError(status, "NUL in a head")
+        raise MessageError(status, "NUL")
     if buffer.count(b"\n", newest + 1) != buffer.count(b"\r\n", newest):
         raise MessageError(status, "a line ends without CR")
-
-
-_token_start = re.compile(TOKEN).match
 
 
 def parse_request(head: bytes) -> RequestHead:
@@ -147,7 +68,7 @@ def parse_request(head: bytes) -> RequestHead:
     Raises `MessageError`: 400 for what RFC 9112 or this module's docstring refuses, 431 for more than `MAX_LINES` field lines, 501 for
     a transfer coding other than chunked and for CONNECT, 505 for another major version.
     """
-    match = _request(head)
+    match = grammar.match_request(head)
     if match is None:
         return _parse_other_form(head)
     method, target, path, digit, lines = match.groups()
@@ -155,7 +76,7 @@ def parse_request(head: bytes) -> RequestHead:
     noted = _note_request(head)
     host = noted.get(b"host")
     if host:
-        if _authority(host) is None:
+        if grammar.match_authority(host) is None:
             raise MessageError(400, "invalid Host")
     elif host is None:
         if minor:
@@ -170,7 +91,7 @@ def parse_request(head: bytes) -> RequestHead:
 
 def _note_request(head: bytes) -> dict[bytes, bytes]:
     noted: dict[bytes, bytes] = {}
-    for name, value in _request_fields(head):
+    for name, value in grammar.find_request_fields(head):
         name = name.lower()
         if name in noted:
             if name in _SINGLE:
@@ -197,14 +118,14 @@ def _request_length(noted: dict[bytes, bytes], minor: int) -> int:
 
 
 def _length(value: bytes, status: int) -> int:
-    if _number(value) is None:
+    if grammar.match_length(value) is None:
         raise MessageError(status, "invalid Content-Length")
     return int(value)
 
 
 def _refuse_codings(value: bytes) -> NoReturn:
     """400 where the list is broken or chunked is not last and single (RFC 9112 6.1, 6.3), 501 for codings we do not know."""
-    if _codings(value) is None:
+    if grammar.match_codings(value) is None:
         raise MessageError(400, "invalid Transfer-Encoding")
     codings = [coding.strip(b" \t") for coding in value.lower().split(b",")]
     if b"chunked" in codings[:-1]:
@@ -223,18 +144,18 @@ def _keeps_alive(connection: bytes, minor: int) -> bool:
 
 def _parse_other_form(head: bytes) -> RequestHead:
     """A request whose target is not in origin-form (RFC 9112 3.2.2 to 3.2.4), or none at all."""
-    match = _request_other(head)
+    match = grammar.match_any_form(head)
     if match is None:
         _refuse_request(head)
-    method, raw_target, digit, _ = match.groups()
+    method, raw_target = match.group(1, 2)
     if method == b"CONNECT":
         # Not 405: no resource here supports the method, which is 501's case (RFC 9110 15.6.2); 405 would need an Allow.
-        raise MessageError(501 if _authority(raw_target) else 400, "CONNECT is not offered")
+        raise MessageError(501 if grammar.match_authority(raw_target) else 400, "CONNECT is not offered")
     if raw_target == b"*":
         if method != b"OPTIONS":
             raise MessageError(400, "asterisk-form is for OPTIONS")
         return _retarget(head, raw_target, b"/", None)._replace(target=b"*", path=b"*")
-    absolute = _absolute(raw_target)
+    absolute = grammar.match_absolute_form(raw_target)
     if absolute is None:
         raise MessageError(400, "invalid request target")
     authority, path, query = absolute.groups()
@@ -249,21 +170,21 @@ def _retarget(head: bytes, raw_target: bytes, target: bytes, authority: bytes | 
     request = request._replace(raw_target=raw_target)
     if authority is None:
         return request
-    if _host_line.search(request.lines):
-        lines = _host_line.sub(lambda found: found[1] + b": " + authority + b"\r\n", request.lines, count=1)
+    if grammar.HOST_LINE.search(request.lines):
+        lines = grammar.HOST_LINE.sub(lambda found: found[1] + b": " + authority + b"\r\n", request.lines, count=1)
     else:
         lines = b"Host: " + authority + b"\r\n" + request.lines
     return request._replace(host=authority, lines=lines, noted={**request.noted, b"host": authority})
 
 
 def _refuse_request(head: bytes) -> NoReturn:
-    version = _version_line(head)
+    version = grammar.match_versioned_line(head)
     if version is not None and version[3] != b"1":
         raise MessageError(505, "HTTP version not supported")
-    line = _first_line(head)
+    line = grammar.match_request_line(head)
     if line is None:
         raise MessageError(400, "invalid request line")
-    if _field_lines(head, line.end()):
+    if grammar.match_field_lines(head, line.end()):
         raise MessageError(431, "too many field lines")
     raise MessageError(400, "invalid field line")
 
@@ -274,7 +195,7 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     A missing reason is accepted (RFC 9112 4). `length` follows RFC 9112 6.3. Equal Content-Lengths, repeated, become one, in `lines`
     too. Raises `MessageError` with status 502 whatever is wrong.
     """
-    match = _response(head)
+    match = grammar.match_response(head)
     if match is None:
         raise MessageError(502, "invalid response head")
     digit, digits, reason, lines = match.groups()
@@ -284,17 +205,20 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     declared = noted.get(b"content-length")
     if declared is not None and b"," in declared:
         declared = noted[b"content-length"] = _one_length(declared)
-        lines = _length_line.sub(b"", lines) + b"Content-Length: " + declared + b"\r\n"
-    length = _response_length(noted, minor)
+        lines = grammar.LENGTH_LINE.sub(b"", lines) + b"Content-Length: " + declared + b"\r\n"
     if status < 200 or status == 204 or status == 304 or method == b"HEAD":
+        if declared is not None:
+            _length(declared, 502)  # not this message's, but the client is going to read it
         length = 0
+    else:
+        length = _response_length(noted, minor)
     keep_alive = _keeps_alive(noted[b"connection"], minor) if b"connection" in noted else minor == 1
     return _new(ResponseHead, (status, reason or b"", minor, lines, noted, length, keep_alive and length != -2))
 
 
 def _note_response(head: bytes) -> dict[bytes, bytes]:
     noted: dict[bytes, bytes] = {}
-    for name, value in _response_fields(head):
+    for name, value in grammar.find_response_fields(head):
         name = name.lower()
         noted[name] = noted[name] + b", " + value if name in noted else value
     return noted
