@@ -1,0 +1,1 @@
+"""Judges from outside: other projects' test suites and clients, which must say through exfront what they say without it."""
