@@ -17,18 +17,24 @@ if TYPE_CHECKING:
     from exfront.policy.outcome import Outcome
 
 REPEATABLE = frozenset(
-    # RFC 9110 9.2.1 and 9.2.2: safe, or idempotent.
-    (b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE")
-    # RFC 4918 9.1 to 9.11 calls these idempotent; LOCK it does not: a second LOCK makes a second token, or finds the first in its way.
-    + (b"PROPFIND", b"PROPPATCH", b"MKCOL", b"COPY", b"MOVE", b"UNLOCK")
-    # Safe or idempotent by RFC 3253 3.6, RFC 5323 2.1, RFC 4791 5.3.1, RFC 3744 8.1.
-    + (b"REPORT", b"SEARCH", b"MKCALENDAR", b"ACL")
+    [
+        # RFC 9110 9.2.1 and 9.2.2: safe, or idempotent.
+        *(b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"),
+        # RFC 4918 9.1 to 9.11 calls these idempotent, and LOCK not: a second LOCK finds the first one in its way.
+        *(b"PROPFIND", b"PROPPATCH", b"MKCOL", b"COPY", b"MOVE", b"UNLOCK"),
+        # Safe or idempotent by RFC 3253 3.6, RFC 5323 2.1, RFC 4791 5.3.1, RFC 3744 8.1.
+        *(b"REPORT", b"SEARCH", b"MKCALENDAR", b"ACL"),
+    ]
 )
 """Methods that may be sent twice. POST, PATCH, LOCK and every verb nobody has registered are not among them."""
 
 
 def choose(
-    candidates: Sequence[Server], tried: Collection[Server], marks: Mapping[Server, float], now: float, unavailable: float
+    candidates: Sequence[Server],
+    tried: Collection[Server],
+    marks: Mapping[Server, float],
+    now: float,
+    unavailable: float,
 ) -> Server | None:
     """The server to try next, or None when the plan is at its end.
 

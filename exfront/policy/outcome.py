@@ -5,9 +5,10 @@ Knows neither connections nor requests; whoever makes the attempt says here how 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from exfront.model import ResponseHead
+if TYPE_CHECKING:
+    from exfront.model import ResponseHead
 
 
 class Unreached(NamedTuple):
