@@ -1,6 +1,7 @@
 """Rules between keys and between sections: each a function from the sections to the mistakes it finds.
 
-Owns what must fit together. Where a key was refused by its form already, nothing is concluded from its absence, so that one slip is told once.
+Owns what must fit together. Where a key was refused by its form already, nothing is concluded
+from its absence, so that one slip is told once.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def _hosts_twice(draft: Draft) -> Iterator[Mistake]:
             first = owner.setdefault(host, section)
             if first is not section:
                 how = "found" if "hosts" in section.given else "found by default"
-                yield section.mistake("hosts", f"{how} {shown(host)}, which [{first.title}] has; allowed is each host once")
+                yield section.mistake(
+                    "hosts", f"{how} {shown(host)}, which [{first.title}] has; allowed is each host once"
+                )
 
 
 def _paths_twice(draft: Draft) -> Iterator[Mistake]:
@@ -85,14 +88,18 @@ def _unknown_servers(draft: Draft) -> Iterator[Mistake]:
         for name, line in zip(section.values.get("server", ()), lines, strict=True):
             if name not in known:
                 guess = did_you_mean(name, known)
-                yield section.mistake("server", f"found {shown(name)}, allowed is one of {', '.join(known)}{guess}", line)
+                yield section.mistake(
+                    "server", f"found {shown(name)}, allowed is one of {', '.join(known)}{guess}", line
+                )
 
 
 def _kinds_complete(draft: Draft) -> Iterator[Mistake]:
     for section in draft.of("virtual-directory"):
         kind = section.values.get("kind")
         if kind is Kind.TREE and not {"tree", "replicas"} & set(section.given):
-            yield section.mistake("tree", "found nothing, allowed with kind = tree is a tree's distinguished name, or replicas")
+            yield section.mistake(
+                "tree", "found nothing, allowed with kind = tree is a tree's distinguished name, or replicas"
+            )
         elif kind is Kind.FORWARD and "servers" not in section.given:
             yield section.mistake("servers", "found nothing, allowed with kind = forward is a list of servers")
 
@@ -102,7 +109,9 @@ def _directory_complete(draft: Draft) -> Iterator[Mistake]:
         yield from _bind_complete(section)
         yield from _start_tls_fits(section)
         if section.values.get("schema") is SchemaName.CUSTOM and "home_attribute" not in section.given:
-            yield section.mistake("home_attribute", "found nothing, allowed with schema = custom is an attribute's name")
+            yield section.mistake(
+                "home_attribute", "found nothing, allowed with schema = custom is an attribute's name"
+            )
 
 
 def _bind_complete(section: Section) -> Iterator[Mistake]:
@@ -119,7 +128,9 @@ def _start_tls_fits(section: Section) -> Iterator[Mistake]:
     if section.values.get("start_tls"):
         for key in ("url", "write_url"):
             if any(url.scheme is Scheme.LDAPS for url in section.values.get(key, ())):
-                yield section.mistake("start_tls", f"found with ldaps:// in {key}, allowed with ldap:// only; ldaps:// is TLS already")
+                yield section.mistake(
+                    "start_tls", f"found with ldaps:// in {key}, allowed with ldap:// only; ldaps:// is TLS already"
+                )
 
 
 def _directory_needed(draft: Draft) -> Iterator[Mistake]:
@@ -137,21 +148,27 @@ def _needs(draft: Draft) -> Iterator[tuple[int, str]]:
         yield 1, "the virtual directory 'exchange' (there where no other is)"
     for section in virtual_directories:
         kind = section.values.get("kind")
-        listed = "replicas" in section.given
-        if kind in (Kind.MAILBOX, Kind.PUBLIC) or (kind is Kind.TREE and not listed):
-            yield section.given["kind"], f"kind = {kind.value} without replicas" if kind is Kind.TREE else f"kind = {kind.value}"
+        if kind in (Kind.MAILBOX, Kind.PUBLIC):
+            yield section.given["kind"], f"kind = {kind.value}"
+        elif kind is Kind.TREE and "replicas" not in section.given:
+            yield section.given["kind"], "kind = tree without replicas"
         elif kind is not None and _authenticates(draft, section):
             yield section.line, f"authentication in [{section.title}]"
 
 
 def _authenticates(draft: Draft, section: Section) -> bool:
     own = section.values.get("authentication")
-    if own is not None or section.refused("authentication"):
-        return own not in (None, Authentication.NONE)
+    if own is not None:
+        return own is not Authentication.NONE
+    if section.refused("authentication"):
+        return False
     names = section.values.get("server", ()) or _server_names(draft)
     servers = [one for one in draft.of("virtual-server") if one.name in names]
-    modes = [one.values.get("authentication", Authentication.BASIC) for one in servers if not one.refused("authentication")]
-    return any(mode is not Authentication.NONE for mode in modes) or not draft.of("virtual-server")
+    modes = [
+        one.values.get("authentication", Authentication.BASIC) for one in servers if not one.refused("authentication")
+    ]
+    by_default = not draft.of("virtual-server")  # the one that is there then asks for a password
+    return by_default or any(mode is not Authentication.NONE for mode in modes)
 
 
 def _ports_twice(draft: Draft) -> Iterator[Mistake]:
@@ -165,7 +182,9 @@ def _ports_twice(draft: Draft) -> Iterator[Mistake]:
                 wanted = listening(text)
                 first = next((place for other, place in taken if _collide(wanted, other)), None)
                 if first is not None:
-                    yield section.mistake(key, f"found {shown(text)}, whose address is taken in line {first}; allowed is each once", line)
+                    yield section.mistake(
+                        key, f"found {shown(text)}, whose address is taken in line {first}; allowed is each once", line
+                    )
                 taken.append((wanted, line))
 
 

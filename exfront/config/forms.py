@@ -3,23 +3,23 @@
 Owns the parsing of single values (switches, numbers, words, texts, files) and how each form describes what it allows, so that messages and
 documentation say the same. Refuses to know which key has which form; names and addresses of the network are in `exfront.config.names`.
 
-A parser gets the text and the folder that relative paths start from. It raises ValueError, whose message (may be empty) says what is wrong
-in addition to "found …, allowed is …".
+A parser gets the text and the folder that relative paths start from. It raises ValueError: the message of an `Unfit` says more than
+"found …, allowed is …" and is shown, those of others may repeat the text and are not.
 """
 
 from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exfront.config.settings import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from enum import Enum
+    from pathlib import Path
 
 LINES = r"\n"
 """Separator: one a line."""
@@ -28,6 +28,10 @@ LIST = r"[\s,]+"
 MOST_SECRET = 65536
 """Bytes that a secret's file may have."""
 DAY = 86400
+
+
+class Unfit(ValueError):
+    """The text does not have the form, and why; the message never repeats the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,10 @@ def path() -> Form:
 
 def log_path() -> Form:
     """A file, or None for standard output."""
-    return Form(lambda text, folder: None if text == "-" else folder / text, "a path, relative to this file, or - for standard output")
+    return Form(
+        lambda text, folder: None if text == "-" else folder / text,
+        "a path, relative to this file, or - for standard output",
+    )
 
 
 def existing_file(text: str, folder: Path) -> Path:
@@ -138,9 +145,9 @@ def existing_file(text: str, folder: Path) -> Path:
     try:
         there = file.is_file()
     except OSError as error:
-        raise ValueError(error.strerror) from None
+        raise Unfit(error.strerror) from None
     if not there:
-        raise ValueError("there is no such file")
+        raise Unfit("there is no such file")
     return file
 
 
@@ -153,9 +160,9 @@ def certificates() -> Form:
         try:
             context.load_verify_locations(file)
         except ssl.SSLError:
-            raise ValueError("it holds no certificate") from None
+            raise Unfit("it holds no certificate") from None
         except OSError as error:
-            raise ValueError(error.strerror) from None
+            raise Unfit(error.strerror) from None
         return file
 
     return Form(parse, "a file of certificates in PEM")
@@ -168,7 +175,7 @@ def secret() -> Form:
 
 def secret_file() -> Form:
     """A secret, alone in a file; one line end after it is not part of it."""
-    return Form(_secret_of, "a file, relative to this one, that holds the secret in UTF-8")
+    return Form(_secret_of, "a file, relative to this one, that holds the secret in UTF-8", secret=True)
 
 
 def _secret_of(text: str, folder: Path) -> Secret:
@@ -177,14 +184,14 @@ def _secret_of(text: str, folder: Path) -> Secret:
         with file.open("rb") as opened:
             content = opened.read(MOST_SECRET + 1)
     except OSError as error:
-        raise ValueError(error.strerror) from None
+        raise Unfit(error.strerror) from None
     if len(content) > MOST_SECRET:
-        raise ValueError(f"it has more than {MOST_SECRET} bytes")
+        raise Unfit(f"it has more than {MOST_SECRET} bytes")
     try:
         value = content.decode()
     except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
+        raise Unfit("it is not UTF-8") from None
     value = value.removesuffix("\n").removesuffix("\r")
     if not value or "\0" in value:
-        raise ValueError("it is empty" if not value else "it has a NUL")
+        raise Unfit("it is empty" if not value else "it has a NUL")
     return Secret(value)

@@ -78,8 +78,8 @@ def decoded(content: bytes) -> tuple[str, tuple[Fault, ...]]:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        faults.append(Fault(line, "", f"found byte 0x{content[error.start]:02x}, allowed is UTF-8"))
+        broken = content.count(b"\n", 0, error.start) + 1
+        faults.append(Fault(broken, "", f"found byte 0x{content[error.start]:02x}, allowed is UTF-8"))
         text = content.decode(errors="replace")
     if text.startswith(BYTE_ORDER_MARK):
         faults.append(Fault(1, "", "found a byte order mark, allowed is UTF-8 without one"))
@@ -144,4 +144,6 @@ def _complaint(line: str) -> str:
     # the line itself is not shown: it may be a password whose "=" was forgotten
     if line.lstrip().startswith("["):
         return "found a section without its end, allowed is [section] alone on its line"
-    return "found a line without '=', allowed are [section], key = value, and further lines of a value, which are indented"
+    return (
+        "found a line without '=', allowed are [section], key = value, and further lines of a value, which are indented"
+    )

@@ -42,14 +42,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f", did you mean '{by_folded[close[0]]}'?" if close else ""
 
 
-def shown(text: str) -> str:
-    """`text` in quotes as a mistake may repeat it: shortened, and without what looks like a credential.
+def sensitive(line: str) -> bool:
+    """Whether a line of the file looks as if a credential stood in it, so that nothing of it is to be shown."""
+    return bool(_CREDENTIAL.search(line) or _USER_INFO.search(line))
 
-    A password gets into another key's value when its line is indented, and into a URL in front of an `@`.
-    """
-    text = _CREDENTIAL.sub(r"\1…", _USER_INFO.sub("//…@", text))
+
+def shown(text: str) -> str:
+    """`text` in quotes as a mistake may repeat it."""
     return f"'{text[:MOST_SHOWN]}…'" if len(text) > MOST_SHOWN else f"'{text}'"
 
 
-_USER_INFO = re.compile(r"//.*@")
-_CREDENTIAL = re.compile(r"(pass\w*|pwd|secret\w*)\W.*", re.IGNORECASE)
+_USER_INFO = re.compile("//.*@")
+_CREDENTIAL = re.compile(r"(pass|pwd|secret)\w*\W+\w", re.IGNORECASE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import idna
 
-from exfront.config.forms import Form, existing_file
+from exfront.config.forms import Form, Unfit, existing_file
 from exfront.config.settings import DirectoryUrl, Scheme
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def address(text: str) -> str:
 def port_of(text: str, lowest: int = 1) -> int:
     """A TCP port. Raises ValueError."""
     if not re.fullmatch("[0-9]{1,5}", text) or not lowest <= int(text) <= 65535:
-        raise ValueError(f"a port is a number from {lowest} to 65535")
+        raise Unfit(f"a port is a number from {lowest} to 65535")
     return int(text)
 
 
@@ -81,7 +81,7 @@ def domain() -> Form:
 
     def parse(text: str, _: Path) -> str:
         if "@" in text:
-            raise ValueError("a domain is what stands behind the @")
+            raise Unfit("a domain is what stands behind the @")
         return host_name(text)
 
     return Form(parse, "a mail domain")
@@ -95,7 +95,7 @@ def network() -> Form:
             return ip_network(text)
         except ValueError:
             wider = ip_network(text, strict=False)  # raises again where it is no network at all
-            raise ValueError(f"the network of that address is {wider}") from None
+            raise Unfit(f"the network of that address is {wider}") from None
 
     return Form(parse, "an IP address or a network such as 10.0.0.0/8")
 
@@ -128,9 +128,9 @@ class Listening(NamedTuple):
 
 
 def listening(text: str) -> Listening:
-    """The pieces of `[haproxy:](tcp|tls):PORT[:interface=ADDRESS]`, `tcp:ADDRESS:PORT` or `systemd:domain=INET:index=N`.
+    r"""The pieces of `[haproxy:](tcp|tls):PORT[:interface=ADDRESS]`, `tcp:ADDRESS:PORT` or `systemd:domain=INET:index=N`.
 
-    Colons in an IPv6 address are written `\\:` (Twisted's way) or the address is put in brackets. Raises ValueError.
+    Colons in an IPv6 address are written `\:` (Twisted's way) or the address is put in brackets. Raises ValueError.
     """
     proxied = text.startswith("haproxy:")
     kind, _, rest = text.removeprefix("haproxy:").partition(":")
@@ -138,7 +138,7 @@ def listening(text: str) -> Listening:
     if kind == "systemd":
         match = re.fullmatch(r"domain=(INET6?):index=([0-9]{1,4})", rest)
         if not match:
-            raise ValueError("systemd: is followed by domain=INET:index=NUMBER")
+            raise Unfit("systemd: is followed by domain=INET:index=NUMBER")
         return Listening(kind, proxied, int(match[2]), "", f"{before}systemd:domain={match[1]}:index={int(match[2])}")
     if kind not in ("tcp", "tls") or (proxied and kind == "tls"):
         raise ValueError
@@ -158,8 +158,10 @@ def _port_and_interface(rest: str) -> tuple[int, str]:
     bare = interface.replace("\\:", ":").removeprefix("[").removesuffix("]")
     try:
         return port_of(port, 0), str(ip_address(bare)) if bare else ""
-    except ValueError as error:
-        raise ValueError(f"{error}" if "port" in str(error) else "the interface is not an IP address") from None
+    except Unfit:
+        raise
+    except ValueError:
+        raise Unfit("the interface is not an IP address") from None
 
 
 def listening_address() -> Form:
@@ -209,7 +211,7 @@ def directory_url() -> Form:
         if not rest.startswith("//"):
             raise ValueError
         if "@" in rest:
-            raise ValueError("names and passwords belong in bind_dn and bind_password")
+            raise Unfit("names and passwords belong in bind_dn and bind_password")
         where, port = with_port(rest.removeprefix("//").removesuffix("/"), _PORTS[scheme])
         return DirectoryUrl(scheme, where, port)
 
@@ -258,11 +260,11 @@ def virtual_path() -> Form:
 
     def parse(text: str, _: Path) -> str:
         if not re.fullmatch(r"[!-~]+", text) or re.search(r"[%?#\\]", text):
-            raise ValueError("it is written as it is seen: no spaces, escapes, query or backslash")
+            raise Unfit("it is written as it is seen: no spaces, escapes, query or backslash")
         if not _VDIR_PATH.fullmatch(text):
             raise ValueError
         if {".", ".."} & set(text.split("/")):
-            raise ValueError("it has dot segments")
+            raise Unfit("it has dot segments")
         return text.rstrip("/") or "/"
 
     return Form(parse, "a path that begins with / such as /exchange")

@@ -6,6 +6,7 @@ has its own module: syntax in `ini`, vocabulary in `tables`, one section in `sec
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,10 @@ def _settings(draft: Draft, file: Path) -> Settings:
 
 def _fields(section: Section) -> dict[str, Any]:
     """The dataclass's arguments; lists without what stands in them twice (F11)."""
-    return {name: tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value for name, value in section.fields().items()}
+    return {
+        name: tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
+        for name, value in section.fields().items()
+    }
 
 
 def _only(draft: Draft, table: Table) -> Any:
@@ -95,7 +99,9 @@ def _named(draft: Draft, table: Table) -> list[Any]:
 
 def _front_end(draft: Draft) -> FrontEnd:
     settings: FrontEnd = _only(draft, tables.FRONT_END) or FrontEnd()
-    return settings
+    listens = any("listen" in section.given for section in draft.of("front-end"))
+    encrypts = any("certificates" in section.values for section in draft.of("tls"))
+    return replace(settings, listen=(*settings.listen, "tls:443")) if encrypts and not listens else settings
 
 
 def _directory(draft: Draft) -> DirectorySettings | None:

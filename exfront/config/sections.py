@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from exfront.config.mistakes import Mistake, did_you_mean, shown
+from exfront.config.forms import Unfit
+from exfront.config.mistakes import Mistake, did_you_mean, sensitive, shown
 from exfront.config.tables import TABLES, Key, Table, table_of
-from exfront.config.unserved import UNSERVED, unserved
+from exfront.config.unserved import unserved, unserved_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from exfront.config.forms import Form
     from exfront.config.ini import Item, Part, Piece
 
+_WORD = re.compile(r"[\w-]+")
+_ASSIGNMENT = re.compile(r"[\w-]+\s*=")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 
@@ -75,7 +78,9 @@ def section_of(part: Part, file: str, folder: Path) -> tuple[Section | None, lis
     table = table_of(kind)
     complaint = _title_complaint(part.title, kind, name, table)
     if part.line == 0:
-        return None, [Mistake(file, item.line, "", item.key, "found a key before the first [section]") for item in part.items]
+        return None, [
+            Mistake(file, item.line, "", item.key, "found a key before the first [section]") for item in part.items
+        ]
     mistakes = [Mistake(file, part.line, part.title, "", complaint)] if complaint else []
     if table is None:
         return None, mistakes
@@ -104,16 +109,21 @@ def _read_items(section: Section, items: tuple[Item, ...], folder: Path) -> Iter
     seen: dict[str, int] = {}
     for item in items:
         key = section.table.key(item.key)
-        if item.key in seen:
-            yield section.mistake(item.key, f"found a second time, allowed is once; the first is in line {seen[item.key]}", item.line)
-        elif key is None:
-            yield section.mistake(item.key, _unknown_key(section.table, item.key), item.line)
+        if key is None:
+            # a password may have got into the name, where its "=" was forgotten and another one follows
+            name = _WORD.match(item.key)
+            yield section.mistake(name[0] if name else "", _unknown_key(section.table, item.key), item.line)
+        elif item.key in seen:
+            text = f"found a second time, allowed is once; the first is in line {seen[item.key]}"
+            yield section.mistake(item.key, text, item.line)
         else:
+            seen[item.key] = item.line
             yield from _read_item(section, key, item, folder)
-        seen.setdefault(item.key, item.line)
 
 
 def _unknown_key(table: Table, name: str) -> str:
+    if not name:
+        return "found nothing before the '=', allowed is key = value"
     elsewhere = [f"[{one.title}]" for one in TABLES if one.key(name)]
     if elsewhere:
         return f"found a key of {' and '.join(elsewhere)}, allowed are the keys of [{table.title}]"
@@ -122,51 +132,70 @@ def _unknown_key(table: Table, name: str) -> str:
 
 
 def _read_item(section: Section, key: Key, item: Item, folder: Path) -> Iterator[Mistake]:
+    """Puts the value into the section, or tells every mistake in it."""
     if not item.pieces:
         if key.default or key.required:
             yield section.mistake(key.name, f"found nothing, allowed is {_allowed(section.table, key)}", item.line)
         return
     section.given[key.name] = item.line
-    if key.form.separator is None and len(item.pieces) > 1:
-        where = item.pieces[1].line
-        yield section.mistake(key.name, "found a value that goes on, allowed is one line; only further lines of a value are indented", where)
+    runaway = _runaway(key.form, item.pieces)
+    if runaway is not None:
+        yield section.mistake(key.name, runaway.text, runaway.line)
         return
-    values, mistakes = [], []
-    pieces = _split(key.form, item.pieces)
-    for piece in pieces:
-        try:
-            values.append(key.form.parse(piece.text, folder))
-        except ValueError as error:
-            mistakes.append(section.mistake(key.name, _wrong(section.table, key, piece.text, str(error)), piece.line))
-            continue
-        refusal = unserved(section.table.title, key.name, piece.text)
-        if refusal:
-            found = "" if key.form.secret else f"found {shown(piece.text)}, which "
-            mistakes.append(section.mistake(key.name, f"{found}is not served by this version; {refusal.served}", piece.line))
+    values, lines, mistakes = [], [], []
+    for piece in item.pieces:
+        for text in _split(key.form, piece.text):
+            lines.append(piece.line)
+            value, complaint = _parsed(
+                section.table, key, text, folder, hidden=key.form.secret or sensitive(piece.text)
+            )
+            values.append(value)
+            if complaint:
+                mistakes.append(section.mistake(key.name, complaint, piece.line))
     yield from mistakes
-    if mistakes:
-        return
-    if key.form.separator is None:
+    if not mistakes and key.form.separator is None:
         section.values[key.name] = values[0]
-    else:
+    elif not mistakes:
         section.values[key.name] = tuple(values)
-        section.item_lines[key.name] = tuple(piece.line for piece in pieces)
+        section.item_lines[key.name] = tuple(lines)
 
 
-def _split(form: Form, pieces: tuple[Piece, ...]) -> list[Piece]:
-    if form.separator is None:
-        return list(pieces)
-    return [piece._replace(text=text) for piece in pieces for text in re.split(form.separator, piece.text) if text]
+def _runaway(form: Form, pieces: tuple[Piece, ...]) -> Piece | None:
+    """The first further line of a value that was not meant to be one, and what is to be said of it (not the line itself)."""
+    for piece in pieces[1:]:
+        if _ASSIGNMENT.match(piece.text):
+            return piece._replace(
+                text="found a further line of the value with '=' in it, allowed is a key at the line's beginning"
+            )
+        if form.separator is None:
+            return piece._replace(
+                text="found a further line of the value, allowed is one line; only such lines are indented"
+            )
+    return None
 
 
-def _wrong(table: Table, key: Key, text: str, why: str) -> str:
-    found = "a text" if key.form.secret else shown(text)
-    return f"found {found}{f' ({why})' if why else ''}, allowed is {_allowed(table, key)}{did_you_mean(text, key.form.choices)}"
+def _split(form: Form, text: str) -> list[str]:
+    return [text] if form.separator is None else [one for one in re.split(form.separator, text) if one]
+
+
+def _parsed(table: Table, key: Key, text: str, folder: Path, hidden: bool) -> tuple[Any, str]:
+    """The value and no complaint, or a complaint."""
+    found = "a text" if hidden else shown(text)
+    try:
+        value = key.form.parse(text, folder)
+    except ValueError as error:
+        why = f" ({error})" if isinstance(error, Unfit) else ""
+        guess = did_you_mean(text, key.form.choices)
+        return None, f"found {found}{why}, allowed is {_allowed(table, key)}{guess}"
+    refusal = unserved(table.title, key.name, text)
+    if refusal is not None:
+        return None, f"found {found}, which is not served by this version; {refusal.served}"
+    return value, ""
 
 
 def _allowed(table: Table, key: Key) -> str:
     """What the key allows, without what this version does not serve."""
-    refused = {one.beginning for one in UNSERVED if (one.section, one.key) == (table.title, key.name)}
+    refused = unserved_values(table.title, key.name)
     if refused.isdisjoint(key.form.choices):
         return key.form.allowed
     return ", ".join(word for word in key.form.choices if word not in refused)
@@ -183,10 +212,13 @@ def _foreign(section: Section) -> Iterator[Mistake]:
     selector = section.table.selector
     if not selector or section.refused(selector):
         return
-    default = section.table.fills.__dataclass_fields__[selector].default
-    kind = section.values.get(selector, default)
+    kind = section.values.get(selector, section.table.default(selector))
+    if kind is None:
+        return
     for name, line in section.given.items():
         key = section.table.key(name)
-        if key and key.only and kind not in key.only and hasattr(kind, "value"):
+        if key and key.only and kind not in key.only:
             others = " or ".join(str(one.value) for one in key.only)
-            yield section.mistake(name, f"found with {selector} = {kind.value}, allowed with {selector} = {others}", line)
+            yield section.mistake(
+                name, f"found with {selector} = {kind.value}, allowed with {selector} = {others}", line
+            )

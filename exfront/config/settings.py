@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+    from pathlib import Path
 
 
 class Authentication(Enum):
@@ -24,7 +27,7 @@ class Kind(Enum):
     TREE = "tree"
     APPLICATION = "application"
     FORWARD = "forward"
-    PASSWORD = "password"
+    PASSWORD = "password"  # noqa: S105  a kind of virtual directory
 
 
 class Match(Enum):
@@ -138,7 +141,7 @@ class DirectorySettings:
     failed_cache: float = 10
     stale: float = 3600
     poll: float = 60
-    # schema = custom
+    # these are for the custom schema, but for the last
     account_filter: str = "(objectClass=*)"
     """An LDAP filter that every account must match besides its name (RFC 4515)."""
     name_attribute: str = "uid"

@@ -6,6 +6,7 @@ Owns the vocabulary of the file. Parses nothing itself, and knows no rule about 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exfront.config import forms, names, settings
@@ -51,6 +52,11 @@ class Table:
         """The key of that name."""
         return next((one for one in self.keys if one.name == name), None)
 
+    def default(self, name: str) -> Any:
+        """The default value of a key that is one word, None where it has none."""
+        key = self.key(name)
+        return key.form.parse(key.default, Path()) if key and key.default else None
+
 
 def _secret(name: str, says: str) -> tuple[Key, Key]:
     file = f"{name}_file"
@@ -64,7 +70,7 @@ _NETWORKS = forms.list_of(names.network())
 _SERVERS = forms.list_of(names.host())
 _URLS = forms.list_of(names.directory_url(), forms.LINES, "one a line")
 _DOMAINS = forms.list_of(names.domain(), forms.LIST, "separated by commas")
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_FIELD_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SIZE_LIMIT = 1 << 50
 
 FRONT_END = Table(
@@ -77,7 +83,12 @@ FRONT_END = Table(
             "where clients connect; tls:443 too where [tls] certificates is given",
         ),
         Key("admin", names.control_address(), "", "the control socket; none by default"),
-        Key("status", names.status_address(), "", "where /live, /ready, /metrics and the status page are; nowhere by default"),
+        Key(
+            "status",
+            names.status_address(),
+            "",
+            "where /live, /ready, /metrics and the status page are; nowhere by default",
+        ),
         Key("key_file", forms.path(), "", "keys for cookies, newest first; made when missing"),
         Key("trusted_proxies", _NETWORKS, "", "whose X-Forwarded-* are believed; nobody's by default"),
         Key("access_log", forms.log_path(), "-", "one line a request; - is standard output"),
@@ -88,7 +99,12 @@ FRONT_END = Table(
         Key("idle_timeout", forms.patience(), "75", "seconds that a client's connection is kept between requests"),
         Key("max_head_size", forms.whole(1024, 1 << 20), "65536", "bytes of a request's head; 431 beyond"),
         Key("max_body_size", forms.whole(0, _SIZE_LIMIT), "0", "bytes of a request's body; 413 beyond; 0 is no limit"),
-        Key("drain_timeout", forms.number(0, forms.DAY), "30", "seconds that requests have to end when the service stops"),
+        Key(
+            "drain_timeout",
+            forms.number(0, forms.DAY),
+            "30",
+            "seconds that requests have to end when the service stops",
+        ),
     ),
     settings.FrontEnd,
     says="the listening side",
@@ -97,14 +113,24 @@ FRONT_END = Table(
 TLS = Table(
     "tls",
     (
-        Key("certificates", forms.path(), "", "a folder of PEM files, chain and key in each, chosen by the client's server name"),
+        Key(
+            "certificates",
+            forms.path(),
+            "",
+            "a folder of PEM files, chain and key in each, chosen by the client's server name",
+        ),
         Key(
             "minimum_version",
             forms.text_like(r"1\.[23]", "1.2 or 1.3", choices=("1.2", "1.3")),
             "1.2",
             "the oldest version of TLS",
         ),
-        Key("redirect_http", forms.switch(), "", "plain requests are redirected to https; yes where there is a tls listener"),
+        Key(
+            "redirect_http",
+            forms.switch(),
+            "",
+            "plain requests are redirected to https; yes where there is a tls listener",
+        ),
         Key("hsts", forms.whole(0, 10 * 366 * forms.DAY), "0", "seconds of Strict-Transport-Security; 0 is none"),
     ),
     settings.Tls,
@@ -118,25 +144,43 @@ DIRECTORY = Table(
         Key("url", _URLS, "", "the directory's servers, tried in order", required=True),
         Key("schema", forms.one_of(SchemaName), "exchange", "how entries say who lives where"),
         Key("base", names.distinguished_name(), "", "where accounts are; empty is everywhere (global catalog)"),
-        Key("configuration_base", names.distinguished_name(), "", "where stores, trees and servers are; base by default"),
+        Key(
+            "configuration_base", names.distinguished_name(), "", "where stores, trees and servers are; base by default"
+        ),
         Key("write_url", _URLS, "", "where passwords are changed when url is a global catalog; url by default"),
         Key("resolver", names.resolver(), "", "the DNS server for srv:; the system's by default"),
         Key("bind_dn", names.distinguished_name(), "", "who searches; anonymous by default"),
         *_secret("bind_password", "the password of bind_dn"),
         Key("start_tls", forms.switch(), "no", "whether connections to ldap:// are encrypted before anything is said"),
-        Key("ca_file", forms.certificates(), "", "what verifies the directory's servers; the system's certificates by default"),
+        Key(
+            "ca_file",
+            forms.certificates(),
+            "",
+            "what verifies the directory's servers; the system's certificates by default",
+        ),
         Key("timeout", forms.patience(), "5", "seconds for an answer"),
         Key("cache", forms.lifetime(), "600", "seconds that answers are used"),
         Key("negative_cache", forms.lifetime(), "10", "seconds that 'no such' is believed"),
-        Key("failed_cache", forms.lifetime(), "10", "seconds that wrong credentials are remembered; doubling up to cache"),
+        Key(
+            "failed_cache",
+            forms.lifetime(),
+            "10",
+            "seconds that wrong credentials are remembered; doubling up to cache",
+        ),
         Key("stale", forms.lifetime(), "3600", "seconds that an expired answer may serve while no directory answers"),
         Key("poll", forms.lifetime(), "60", "seconds between looks for changed servers; 0 is never"),
-        Key("account_filter", names.ldap_filter(), "(objectClass=*)", "what every account matches besides its name", _CUSTOM),
+        Key(
+            "account_filter",
+            names.ldap_filter(),
+            "(objectClass=*)",
+            "what every account matches besides its name",
+            _CUSTOM,
+        ),
         Key("name_attribute", names.attribute(), "uid", "holds the logon name", _CUSTOM),
         Key("address_attribute", names.attribute(), "mail", "holds the mail addresses", _CUSTOM),
         Key("home_attribute", names.attribute(), "", "holds the home server's name; has to be given", _CUSTOM),
         Key("identity_attribute", names.attribute(), "entryUUID", "what users are spread by", _CUSTOM),
-        Key("disabled_attribute", names.attribute(), "", "switches HTTP access off; nobody's by default", _CUSTOM),
+        Key("disabled_attribute", names.attribute(), "", "switches HTTP access off; nobody's by default"),
     ),
     settings.DirectorySettings,
     selector="schema",
@@ -147,7 +191,12 @@ VIRTUAL_SERVER = Table(
     "virtual-server",
     (
         Key("hosts", forms.list_of(names.host_pattern()), "*", "the host names that lead here"),
-        Key("authentication", forms.one_of(settings.Authentication), "basic", "how users say who they are; none: to the back-end"),
+        Key(
+            "authentication",
+            forms.one_of(settings.Authentication),
+            "basic",
+            "how users say who they are; none: to the back-end",
+        ),
         Key(
             "default_domain",
             forms.text_like(r"[^\s\\/@\"]{1,253}", "a domain's name"),
@@ -155,14 +204,21 @@ VIRTUAL_SERVER = Table(
             "the domain of users who name none",
         ),
         Key("smtp_domain", _DOMAINS, "", "mail domains of mailboxes named without one, looked up in this order"),
-        Key("warn_days", forms.whole(0, 366), "14", "days before a password expires that its owner is told; forms only"),
+        Key(
+            "warn_days", forms.whole(0, 366), "14", "days before a password expires that its owner is told; forms only"
+        ),
         Key(
             "root",
             forms.text_like(r"/(?![/\\])[!-\[\]-~]*", "a path that begins with one /, as it stands in a URL"),
             "",
             "where / leads; the first mailbox directory by default",
         ),
-        Key("realm", forms.text_like(r'[ !#-\[\]-~]{1,200}', "ASCII without quotes and backslash"), "exfront", "what the browser asks the password for"),
+        Key(
+            "realm",
+            forms.text_like(r"[ !#-\[\]-~]{1,200}", "ASCII without quotes and backslash"),
+            "exfront",
+            "what the browser asks the password for",
+        ),
     ),
     settings.VirtualServer,
     named=True,
@@ -184,17 +240,53 @@ VIRTUAL_DIRECTORY = Table(
         ),
         Key("authentication", forms.one_of(settings.Authentication), "", "overrides the virtual server's"),
         Key("smtp_domain", _DOMAINS, "", "overrides the virtual server's", _MAILBOX),
-        Key("match", forms.one_of(settings.Match), "account", "whether an address in the URL may have another domain", _MAILBOX),
+        Key(
+            "match",
+            forms.one_of(settings.Match),
+            "account",
+            "whether an address in the URL may have another domain",
+            _MAILBOX,
+        ),
         Key("user_in_path", forms.switch(), "yes", "whether the first segment names a mailbox", _MAILBOX),
-        Key("hash", forms.one_of(settings.Hash), "rendezvous", "how users are spread over servers", _PUBLIC + _TREE + _FORWARD),
+        Key(
+            "hash",
+            forms.one_of(settings.Hash),
+            "rendezvous",
+            "how users are spread over servers",
+            _PUBLIC + _TREE + _FORWARD,
+        ),
         Key("tree", names.distinguished_name(), "", "the folder tree's name in the directory", _TREE),
         Key("replicas", _SERVERS, "", "the servers that hold the tree, where the directory does not list them", _TREE),
         Key("servers", _SERVERS, "", "the servers behind it", _FORWARD + _APPLICATION),
-        Key("affinity_cookie", forms.text_like(_TOKEN, "a cookie's name"), "", "the application's cookie; empty: our own", _APPLICATION),
-        Key("affinity_separator", forms.text_like("[.:]", ". or :"), ".", "stands before the server's route in that cookie", _APPLICATION),
-        Key("sessions", forms.one_of(settings.Sessions), "local", "whether the servers share their sessions", _APPLICATION),
+        Key(
+            "affinity_cookie",
+            forms.text_like(_FIELD_NAME, "a cookie's name"),
+            "",
+            "the application's cookie; empty: our own",
+            _APPLICATION,
+        ),
+        Key(
+            "affinity_separator",
+            forms.text_like("[.:]", ". or :"),
+            ".",
+            "stands before the server's route in that cookie",
+            _APPLICATION,
+        ),
+        Key(
+            "sessions",
+            forms.one_of(settings.Sessions),
+            "local",
+            "whether the servers share their sessions",
+            _APPLICATION,
+        ),
         Key("rebalance", forms.one_of(settings.Rebalance), "weighted", "how sessions are moved", _APPLICATION),
-        Key("rebalance_rate", forms.number(0, 1_000_000, "moves a second", above=True), "10", "moves a second at most", _APPLICATION),
+        Key(
+            "rebalance_rate",
+            forms.number(0, 1_000_000, "moves a second", above=True),
+            "10",
+            "moves a second at most",
+            _APPLICATION,
+        ),
         Key("session_timeout", forms.lifetime(), "1800", "seconds that an idle session counts", _APPLICATION),
     ),
     settings.VirtualDirectory,
@@ -211,7 +303,12 @@ BACK_END = Table(
         Key("tls", forms.switch(), "no", "whether it speaks TLS"),
         Key("ca_file", forms.certificates(), "", "what verifies it; the system's certificates by default"),
         Key("weight", forms.whole(1, 1000), "1", "its share of users and sessions"),
-        Key("route", forms.text_like(r"[A-Za-z0-9_-]+", "letters, digits, _ and -"), "", "its id in an application's cookie; its name by default"),
+        Key(
+            "route",
+            forms.text_like(r"[A-Za-z0-9_-]+", "letters, digits, _ and -"),
+            "",
+            "its id in an application's cookie; its name by default",
+        ),
         Key("drain", forms.switch(), "no", "whether it gets no new users and sessions"),
     ),
     settings.BackEnd,
@@ -234,7 +331,12 @@ FAILOVER = Table(
         ),
         Key("probe_interval", forms.patience(), "10", "seconds between probes"),
         Key("referral_status", forms.whole(300, 599), "421", "the status of 'not here, there'"),
-        Key("referral_header", forms.text_like(_TOKEN, "a header's name"), "Replica-Servers", "the header that says where"),
+        Key(
+            "referral_header",
+            forms.text_like(_FIELD_NAME, "a header's name"),
+            "Replica-Servers",
+            "the header that says where",
+        ),
     ),
     settings.Failover,
     says="servers that are down, and referrals",

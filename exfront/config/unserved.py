@@ -33,6 +33,11 @@ UNSERVED = (
 )
 
 
+def unserved_values(section: str, key: str) -> frozenset[str]:
+    """The beginnings that are refused for `key` in a section of that kind."""
+    return frozenset(one.beginning for one in UNSERVED if (one.section, one.key) == (section, key))
+
+
 def unserved(section: str, key: str, text: str) -> Unserved | None:
     """The line of the list that refuses `text`, a well-formed value of `key` in a section of that kind."""
     for one in UNSERVED:
