@@ -1,0 +1,1 @@
+"""How directories write down who lives where: one module per schema, all of them pure."""
