@@ -38,6 +38,9 @@ class LogFile:
         self._held = 0
         self._timer: IDelayedCall | None = None
         self._torn = False
+        """Whether the file ends in the midst of a line."""
+        self._continued = False
+        """Whether what waits begins where the file ends."""
         self._unsaid = 0
         self._said = -_COMPLAINT
         self._descriptor = self._opened()
@@ -60,8 +63,9 @@ class LogFile:
             return
         data = b"".join(self._lines)
         self._lines, self._held = [], 0
-        if self._torn:
+        if self._torn and not self._continued:
             data = b"\n" + data
+        self._continued = False
         try:
             while data:
                 done = os.write(self._descriptor, data)
@@ -111,8 +115,7 @@ class LogFile:
         if len(data) > _MOST_HELD:
             self._lose(data, "nobody reads them")
             return
-        # What is kept begins where the last write ended, in the midst of a line or not.
-        self._torn = False
+        self._continued = True
         self._lines.append(data)
         self._held = len(data)
         if self._timer is None:

@@ -145,7 +145,8 @@ class Mailboxes(SynchronousTestCase):
         """F14, F15: the segment after the directory, decoded, in lower case."""
         for path, name in (
             (b"/exchange/Anna", "anna"), (b"/exchange/anna/Inbox/x.eml", "anna"), (b"/exchange/anna@Other.com/", "anna@other.com"),
-            (b"/exchange/anna%40other.com", "anna@other.com"), (b"/exchange/J%C3%9Crgen/", "jürgen"), (b"/exchange/j\xc3\xbcrgen", "jürgen"),
+            (b"/exchange/anna%40other.com", "anna@other.com"), (b"/exchange/J%C3%9Crgen/", "jürgen"),
+            (b"/exchange/j\xc3\xbcrgen", "jürgen"),
         ):  # fmt: skip
             self.assertEqual(mailbox_of(path, 1), name)
         self.assertEqual(mailbox_of(b"/anna/x", 0), "anna")
