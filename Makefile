@@ -33,8 +33,8 @@ test: $(VENV)/dev.stamp
 
 lint: $(VENV)/dev.stamp
 	@status=0; \
-	echo "ruff check";        $(BIN)/ruff check --quiet . || status=1; \
-	echo "ruff format";       $(BIN)/ruff format --quiet --check . || status=1; \
+	echo "ruff check";        $(BIN)/ruff check --quiet --output-format concise . || status=1; \
+	echo "ruff format";       $(BIN)/ruff format --check --output-format concise . || status=1; \
 	echo "mypy";              $(BIN)/mypy || status=1; \
 	echo "import-linter";     $(BIN)/lint-imports --no-logo >$(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; status=1; }; \
 	echo "module size";       find exfront -name '*.py' -exec wc -l {} + | awk '$$2 != "total" && $$1 > 400 {print $$2 ": " $$1 " lines, 400 is the most"; long = 1} END {exit long}' || status=1; \
