@@ -22,12 +22,12 @@ _size_line = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:" + _EXTENSION + rb")*+\r\n").
 _size_line_begun = re.compile(rb"(?:[0-9A-Fa-f]{1,16}+(?:;[\t\x20-\x7e\x80-\xff]*+)?+\r?)?\Z").match
 _section = re.compile(FIELD_LINES + rb"\Z").match
 
-# Framing, routing, request modifiers, authentication, response control and content format (RFC 9110 6.5.1), and what exfront itself
+# Connection, routing, request modifiers, authentication, response control and content format (RFC 9110 6.5.1), and what exfront itself
 # says about the client. Underscores count as hyphens, as a CGI gateway behind us would take them.
 _FORBIDDEN = (
     (
-        rb"content-(?:length|encoding|type|range|location)|transfer-encoding|trailer|te|connection|keep-alive|upgrade|"
-        rb"host|via|forwarded|x-forwarded-ANY|x-request-id|x-real-ip|front-end-https|destination|server-load|"
+        rb"content-(?:encoding|type|range|location)|trailer|te|connection|keep-alive|upgrade|"
+        rb"via|forwarded|x-forwarded-ANY|x-request-id|x-real-ip|front-end-https|destination|server-load|"
         rb"cache-control|expect|max-forwards|pragma|range|if|if-ANY|overwrite|depth|"
         rb"authorization|cookie2?|set-cookie2?|www-authenticate|authentication-info|proxy-ANY|alt-svc|http2-settings|"
         rb"age|expires|date|location|retry-after|vary|warning"
@@ -35,6 +35,7 @@ _FORBIDDEN = (
     .replace(b"-", b"[-_]")
     .replace(b"ANY", TOKEN + rb"*+")
 )
+_smuggling_line = re.compile(rb"^(?:content[-_]length|transfer[-_]encoding|host):", re.IGNORECASE | re.MULTILINE).search
 _forbidden_line = re.compile(rb"^(?:" + _FORBIDDEN + rb"):[^\r]*+\r\n", re.IGNORECASE | re.MULTILINE)
 
 _LARGEST_CHUNK = (1 << 63) - 1
@@ -47,6 +48,10 @@ class Body(Protocol):
     """Whether the body is complete."""
     rest: bytes
     """What was fed behind the body's end."""
+    remaining: int
+    """Bytes of payload that are certainly still to come: of the whole body, or of the chunk under way."""
+    trailers: bytes
+    """Once done: the trailer lines that may be passed on, byte-exact, each with its CRLF (chunked bodies only)."""
 
     def feed(self, data: bytes) -> bytes:
         """The payload in `data`; raises `MessageError` where the framing is broken."""
@@ -58,14 +63,14 @@ class Body(Protocol):
 class LengthBody:
     """A body of `length` bytes (Content-Length)."""
 
-    __slots__ = ("done", "remaining", "rest")
+    __slots__ = ("done", "remaining", "rest", "trailers")
     trailers = b""
 
     def __init__(self, length: int) -> None:
         self.remaining = length
         """Payload bytes that are still to come."""
         self.done = length == 0
-        self.rest = b""
+        self.rest = self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
         """The payload in `data`: `data` itself where all of it belongs to the body."""
@@ -88,12 +93,13 @@ class LengthBody:
 class UntilCloseBody:
     """A body that ends when its connection does (responses only, RFC 9112 6.3)."""
 
-    __slots__ = ("done", "rest")
+    __slots__ = ("done", "remaining", "rest", "trailers")
     trailers = b""
 
     def __init__(self) -> None:
         self.done = False
-        self.rest = b""
+        self.remaining = 0
+        self.rest = self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
         """`data`."""
@@ -108,10 +114,11 @@ class ChunkedBody:
     """A body in chunks (RFC 9112 7.1), with trailers.
 
     `max_line` bounds a chunk's size line and `max_trailers` the trailer section, in bytes; beyond, and for every deviation from the
-    grammar, `feed` raises `MessageError(status)`. Chunk extensions are checked and dropped.
+    grammar, `feed` raises `MessageError(status)`. Chunk extensions are checked and dropped. Trailers that RFC 9110 6.5.1 forbids are
+    dropped too, but for those that only a smuggler sends (Content-Length, Transfer-Encoding, Host): these are refused.
     """
 
-    __slots__ = ("_held", "_left", "_max_line", "_max_trailers", "_state", "_status", "done", "rest", "trailers")
+    __slots__ = ("_held", "_max_line", "_max_trailers", "_state", "_status", "done", "remaining", "rest", "trailers")
     remaining = 0  # nobody knows
 
     def __init__(self, max_line: int = 1024, max_trailers: int = 16384, status: int = 400) -> None:
@@ -119,17 +126,16 @@ class ChunkedBody:
         self._max_trailers = max_trailers
         self._status = status
         self._held = b""
-        self._left = 0
+        self.remaining = 0
         self._state = _SIZE
         self.done = False
         self.rest = b""
         self.trailers = b""
-        """Once done: the trailer lines that may be passed on, byte-exact, each with its CRLF."""
 
     def feed(self, data: bytes) -> bytes:
         """The payload in `data`: `data` itself where it is the inside of one chunk."""
-        if self._state == _DATA and len(data) < self._left:
-            self._left -= len(data)
+        if self._state == _DATA and len(data) < self.remaining:
+            self.remaining -= len(data)
             return data
         if self.done:
             self.rest += data
@@ -144,12 +150,12 @@ class ChunkedBody:
             if self._state == _SIZE:
                 at = self._feed_size(data, at)
             elif self._state == _DATA:
-                stop = min(at + self._left, len(data))
+                stop = min(at + self.remaining, len(data))
                 pieces.append(view[at:stop])
-                self._left -= stop - at
-                if not self._left:
+                self.remaining -= stop - at
+                if not self.remaining:
                     self._state = _DATA_END
-                at = stop if not self._left else -1
+                at = stop if not self.remaining else -1
             elif self._state == _DATA_END:
                 at = self._feed_data_end(data, at)
             else:
@@ -164,10 +170,10 @@ class ChunkedBody:
             return self._hold(data, at)
         if match.end() - at > self._max_line + 2:
             self._refuse("chunk size line too long")
-        self._left = int(match[1], 16)
-        if self._left > _LARGEST_CHUNK:
+        self.remaining = int(match[1], 16)
+        if self.remaining > _LARGEST_CHUNK:
             self._refuse("chunk too large")
-        self._state = _DATA if self._left else _TRAILERS
+        self._state = _DATA if self.remaining else _TRAILERS
         return match.end()
 
     def _feed_data_end(self, data: bytes, at: int) -> int:
@@ -187,7 +193,7 @@ class ChunkedBody:
             self._refuse("trailers too long")
         if end >= 0:
             section = data[at : end + 2]
-            if _section(section) is None:
+            if _section(section) is None or _smuggling_line(section):
                 self._refuse("invalid trailer")
             return self._finish(_forbidden_line.sub(b"", section), data[end + 4 :])
         refuse_hopeless(data, at, self._status)

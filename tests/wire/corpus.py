@@ -287,6 +287,10 @@ _CHUNKS: list[tuple[str, bytes, int]] = [
         ("trailer-bare-lf", b"0\r\nA: b\nC: d\r\n\r\n"),
         ("trailer-nul", b"0\r\nA: \x00\r\n\r\n"),
         ("trailer-too-long", b"0\r\nA: " + b"b" * 20000 + b"\r\n\r\n"),
+        ("trailer-length", b"0\r\nA: b\r\ncontent-length: 5\r\n\r\n"),
+        ("trailer-length-underscore", b"0\r\nContent_Length: 5\r\n\r\n"),
+        ("trailer-coding", b"0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        ("trailer-host", b"0\r\nHost: b.example\r\n\r\n"),
         ("trailer-junk-for-empty-line", b"0\r\nX\r\n\r\n"),
     )
 ]
@@ -392,7 +396,7 @@ ODDITIES: list[tuple[str, bytes, list[Expected]]] = [
     ("chunk-extension-spaces", _CHUNKED + b"2; a; b = c\r\nab\r\n0\r\n\r\n", _posted(b"ab")),
     (
         "trailers",
-        _CHUNKED + b"2\r\nab\r\n0\r\nA: b\r\nContent-Length: 7\r\nHost: b\r\n\r\n" + _GET + b"\r\n",
+        _CHUNKED + b"2\r\nab\r\n0\r\nA: b\r\nContent-Type: c\r\nVia: b\r\n\r\n" + _GET + b"\r\n",
         _posted(b"ab") + _read(),
     ),
     ("value-empty", _GET + b"A:\r\nB: \r\n\r\n", _read()),

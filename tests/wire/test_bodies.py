@@ -14,7 +14,7 @@ class LengthTests(SynchronousTestCase):
     def test_ends_at_its_length(self) -> None:
         """What comes behind the length belongs to the next message."""
         body = LengthBody(5)
-        self.assertEqual((body.feed(b"abc"), body.done), (b"abc", False))
+        self.assertEqual((body.feed(b"abc"), body.done, body.remaining), (b"abc", False, 2))
         self.assertRaises(IncompleteBody, body.end)
         self.assertEqual((body.feed(b"deGET"), body.done, body.rest), (b"de", True, b"GET"))
         self.assertEqual((body.feed(b" /"), body.rest), (b"", b"GET /"))
@@ -24,7 +24,7 @@ class LengthTests(SynchronousTestCase):
 class ChunkedTests(SynchronousTestCase):
     """A body in chunks."""
 
-    WIRE = b'5;a="b;\\""\r\nhello\r\nC\r\n, \r\nworld\r\n!\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\n\r\n'
+    WIRE = b'5;a="b;\\""\r\nhello\r\nC\r\n, \r\nworld\r\n!\r\n0\r\nX-Sum: 1\r\nSet_Cookie: a=9\r\n\r\n'
 
     def test_fed_whole_and_byte_by_byte(self) -> None:
         """However the bytes arrive, payload, trailers and rest are the same; forbidden trailers are gone (RFC 9110 6.5.1)."""
