@@ -64,11 +64,9 @@ class LengthBody:
     """A body of `length` bytes (Content-Length)."""
 
     __slots__ = ("done", "remaining", "rest", "trailers")
-    trailers = b""
 
     def __init__(self, length: int) -> None:
         self.remaining = length
-        """Payload bytes that are still to come."""
         self.done = length == 0
         self.rest = self.trailers = b""
 
@@ -94,7 +92,6 @@ class UntilCloseBody:
     """A body that ends when its connection does (responses only, RFC 9112 6.3)."""
 
     __slots__ = ("done", "remaining", "rest", "trailers")
-    trailers = b""
 
     def __init__(self) -> None:
         self.done = False
@@ -119,7 +116,6 @@ class ChunkedBody:
     """
 
     __slots__ = ("_held", "_max_line", "_max_trailers", "_state", "_status", "done", "remaining", "rest", "trailers")
-    remaining = 0  # nobody knows
 
     def __init__(self, max_line: int = 1024, max_trailers: int = 16384, status: int = 400) -> None:
         self._max_line = max_line
