@@ -38,11 +38,11 @@ def skip_empty_lines(buffer: bytes | bytearray) -> int:
 def head_end(buffer: bytes | bytearray, start: int = 0, status: int = 400) -> int:
     """Index just past a head's empty line, or -1 where more bytes are needed.
 
-    Raises `MessageError(status)` as soon as it is plain that no valid head can come of these bytes. These early looks are cheap ones;
-    `parse_request` and `parse_response` judge the whole head.
+    Raises `MessageError(status)` as soon as it is plain that no valid head can come of these bytes, so a head that is found begins with
+    a token. These early looks are cheap ones; `parse_request` and `parse_response` judge the whole head.
     """
     end = buffer.find(b"\r\n\r\n", start)
-    if end >= 0:
+    if end >= 0 and grammar.match_token_start(buffer, start):
         return end + 4
     refuse_hopeless(buffer, start, status)
     return -1

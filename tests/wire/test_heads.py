@@ -76,7 +76,7 @@ class BufferTests(SynchronousTestCase):
         for cut in range(len(BROWSER)):
             self.assertEqual(head_end(BROWSER[:cut]), -1)
         self.assertEqual(head_end(BROWSER + b"more"), len(BROWSER))
-        for hopeless in (b"\x16\x03\x01", b"GET / HTTP/1.1\nHost: a\n\n", b"GET /\0", b" "):
+        for hopeless in (b"\x16\x03\x01", b"GET / HTTP/1.1\nHost: a\n\n", b"GET /\0", b" ", b" " + BROWSER, b"\r\n" + BROWSER):
             self.assertRaises(MessageError, head_end, hopeless)
 
     def test_empty_lines(self) -> None:
