@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from exfront.config.mistakes import Mistake, did_you_mean, shown
 from exfront.config.names import Listening, listening
-from exfront.config.settings import Authentication, Kind, SchemaName, Scheme
+from exfront.config.settings import Authentication, FrontEnd, Kind, SchemaName, Scheme
 from exfront.config.unserved import unserved
 
 if TYPE_CHECKING:
@@ -172,20 +172,27 @@ def _authenticates(draft: Draft, section: Section) -> bool:
 
 
 def _ports_twice(draft: Draft) -> Iterator[Mistake]:
-    taken: list[tuple[Listening, int]] = []
     for section in draft.of("front-end"):
-        for key in ("listen", "status"):
-            value = section.values.get(key, ())
-            texts = (value,) if isinstance(value, str) else value
-            lines = section.item_lines.get(key) or (section.given.get(key, section.line),)
-            for text, line in zip(texts, lines, strict=False):
-                wanted = listening(text)
-                first = next((place for other, place in taken if _collide(wanted, other)), None)
-                if first is not None:
-                    yield section.mistake(
-                        key, f"found {shown(text)}, whose address is taken in line {first}; allowed is each once", line
-                    )
-                taken.append((wanted, line))
+        taken: list[tuple[Listening, int]] = []
+        for key, text, line in _addresses(section):
+            wanted = listening(text)
+            first = next((place for other, place in taken if _collide(wanted, other)), None)
+            if first is not None:
+                why = f"found {shown(text)}, whose address is taken in line {first}; allowed is each once"
+                yield section.mistake(key, why, line)
+            taken.append((wanted, line))
+
+
+def _addresses(section: Section) -> Iterator[tuple[str, str, int]]:
+    """Key, address and line of everything that is listened on."""
+    if "listen" in section.values:
+        for text, line in zip(section.values["listen"], section.item_lines["listen"], strict=True):
+            yield "listen", text, line
+    elif not section.refused("listen"):
+        for text in FrontEnd().listen:
+            yield "listen", text, section.line
+    if "status" in section.values:
+        yield "status", section.values["status"], section.given["status"]
 
 
 def _collide(one: Listening, other: Listening) -> bool:

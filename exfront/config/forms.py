@@ -163,6 +163,8 @@ def certificates() -> Form:
             raise Unfit("it holds no certificate") from None
         except OSError as error:
             raise Unfit(error.strerror) from None
+        if not context.cert_store_stats()["x509"]:
+            raise Unfit("it holds no certificate")
         return file
 
     return Form(parse, "a file of certificates in PEM")

@@ -73,14 +73,13 @@ class Draft:
 
 def section_of(part: Part, file: str, folder: Path) -> tuple[Section | None, list[Mistake]]:
     """The section that `part` is, None where there is no such kind, and every mistake in it."""
+    if part.line == 0:
+        text = "found a key before the first [section]"
+        return None, [Mistake(file, item.line, "", _presentable(item.key), text) for item in part.items]
     kind, _, name = part.title.partition(" ")
     name = name.strip()
     table = table_of(kind)
     complaint = _title_complaint(part.title, kind, name, table)
-    if part.line == 0:
-        return None, [
-            Mistake(file, item.line, "", item.key, "found a key before the first [section]") for item in part.items
-        ]
     mistakes = [Mistake(file, part.line, part.title, "", complaint)] if complaint else []
     if table is None:
         return None, mistakes
@@ -110,15 +109,19 @@ def _read_items(section: Section, items: tuple[Item, ...], folder: Path) -> Iter
     for item in items:
         key = section.table.key(item.key)
         if key is None:
-            # a password may have got into the name, where its "=" was forgotten and another one follows
-            name = _WORD.match(item.key)
-            yield section.mistake(name[0] if name else "", _unknown_key(section.table, item.key), item.line)
+            yield section.mistake(_presentable(item.key), _unknown_key(section.table, item.key), item.line)
         elif item.key in seen:
             text = f"found a second time, allowed is once; the first is in line {seen[item.key]}"
             yield section.mistake(item.key, text, item.line)
         else:
             seen[item.key] = item.line
             yield from _read_item(section, key, item, folder)
+
+
+def _presentable(key: str) -> str:
+    """The first word of a key that is not known: a password may have got into it, where "=" was forgotten and another one follows."""
+    word = _WORD.match(key)
+    return word[0] if word else ""
 
 
 def _unknown_key(table: Table, name: str) -> str:

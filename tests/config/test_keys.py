@@ -23,7 +23,10 @@ PATIENCE: tuple[dict[str, Any], tuple[str, ...]] = (
     {"0.2": 0.2, "86400": 86400},
     ("0", "-1", "nan", "inf", "1e3", "86401", "10s", "1_0", "٣", "9" * 400),
 )
-LIFETIME: tuple[dict[str, Any], tuple[str, ...]] = ({"0": 0, "600": 600, "1.5": 1.5}, ("-1", "nan", "infinity", "315360001"))
+LIFETIME: tuple[dict[str, Any], tuple[str, ...]] = (
+    {"0": 0, "600": 600, "1.5": 1.5},
+    ("-1", "nan", "infinity", "315360001"),
+)
 DN: tuple[dict[str, Any], tuple[str, ...]] = (
     {
         "dc=adatum,dc=com": "dc=adatum,dc=com",
@@ -37,7 +40,11 @@ ATTRIBUTE: tuple[dict[str, Any], tuple[str, ...]] = (
 )
 NO_FILE: tuple[dict[str, Any], tuple[str, ...]] = ({}, ("missing.pem", "x" * 5000, "."))
 HOSTS: tuple[dict[str, Any], tuple[str, ...]] = (
-    {"pf1 PF2,pf3": ("pf1", "pf2", "pf3"), "10.0.0.1 [::1] fe80::1": ("10.0.0.1", "::1", "fe80::1"), "bücher.de": ("xn--bcher-kva.de",)},
+    {
+        "pf1 PF2,pf3": ("pf1", "pf2", "pf3"),
+        "10.0.0.1 [::1] fe80::1": ("10.0.0.1", "::1", "fe80::1"),
+        "bücher.de": ("xn--bcher-kva.de",),
+    },
     ("a..b", "-a", "10.0.0.256", "host:80", "a/b", "x" * 64, "[a]", ".".join(["abc"] * 64)),
 )
 DOMAINS: tuple[dict[str, Any], tuple[str, ...]] = (
@@ -46,7 +53,10 @@ DOMAINS: tuple[dict[str, Any], tuple[str, ...]] = (
 )
 URLS: dict[str, Any] = {
     "ldap://GC1.adatum.com": (DirectoryUrl(Scheme.LDAP, "gc1.adatum.com", 389),),
-    "ldaps://gc1/\n  LDAP://10.0.0.1:3268": (DirectoryUrl(Scheme.LDAPS, "gc1", 636), DirectoryUrl(Scheme.LDAP, "10.0.0.1", 3268)),
+    "ldaps://gc1/\n  LDAP://10.0.0.1:3268": (
+        DirectoryUrl(Scheme.LDAPS, "gc1", 636),
+        DirectoryUrl(Scheme.LDAP, "10.0.0.1", 3268),
+    ),
     "ldap://[2001:db8::1]:390": (DirectoryUrl(Scheme.LDAP, "2001:db8::1", 390),),
     "ldap://[::1]": (DirectoryUrl(Scheme.LDAP, "::1", 389),),
 }
@@ -68,7 +78,10 @@ BAD_URLS = (
     "srv:a..b",
     "srv:adatum.com",  # not served by this version
 )
-TOKEN: tuple[dict[str, Any], tuple[str, ...]] = ({"JSESSIONID": "JSESSIONID", "X-a_b": "X-a_b"}, ("a b", "a:b", "ü", "a=b"))
+TOKEN: tuple[dict[str, Any], tuple[str, ...]] = (
+    {"JSESSIONID": "JSESSIONID", "X-a_b": "X-a_b"},
+    ("a b", "a:b", "ü", "a=b"),
+)
 
 KEYS: dict[tuple[str, str], tuple[dict[str, Any], tuple[str, ...]]] = {
     ("front-end", "listen"): (
@@ -177,7 +190,10 @@ KEYS: dict[tuple[str, str], tuple[dict[str, Any], tuple[str, ...]]] = {
         {"basic": s.Authentication.BASIC, "NONE": s.Authentication.NONE},
         ("digest", "forms"),
     ),
-    ("virtual-server", "default_domain"): ({"ADATUM": "ADATUM", "adatum.com": "adatum.com"}, ("A\\B", "a@b", "a b", "a/b")),
+    ("virtual-server", "default_domain"): (
+        {"ADATUM": "ADATUM", "adatum.com": "adatum.com"},
+        ("A\\B", "a@b", "a b", "a/b"),
+    ),
     ("virtual-server", "smtp_domain"): DOMAINS,
     ("virtual-server", "warn_days"): ({"0": 0, "366": 366}, ("-1", "367")),
     ("virtual-server", "root"): (
@@ -204,7 +220,10 @@ KEYS: dict[tuple[str, str], tuple[dict[str, Any], tuple[str, ...]]] = {
     ("virtual-directory", "servers"): HOSTS,
     ("virtual-directory", "affinity_cookie"): TOKEN,
     ("virtual-directory", "affinity_separator"): ({".": ".", ":": ":"}, ("!", "..")),
-    ("virtual-directory", "sessions"): ({"distributed": s.Sessions.DISTRIBUTED, "local": s.Sessions.LOCAL}, ("global",)),
+    ("virtual-directory", "sessions"): (
+        {"distributed": s.Sessions.DISTRIBUTED, "local": s.Sessions.LOCAL},
+        ("global",),
+    ),
     ("virtual-directory", "rebalance"): (
         {"weighted": s.Rebalance.WEIGHTED, "share": s.Rebalance.SHARE, "off": s.Rebalance.OFF},
         ("on",),
@@ -246,7 +265,11 @@ class KeyTests(SynchronousTestCase):
         for (title, key), (good, _) in KEYS.items():
             for text, value in good.items():
                 section, mistakes = self.read(title, key, text)
-                self.assertEqual([one for one in mistakes if one.key == key and "allowed with" not in one.text], [], (title, key, text))
+                self.assertEqual(
+                    [one for one in mistakes if one.key == key and "allowed with" not in one.text],
+                    [],
+                    (title, key, text),
+                )
                 self.assertEqual(section.values[key], value, (title, key, text))
 
     def test_bad(self) -> None:
@@ -259,7 +282,9 @@ class KeyTests(SynchronousTestCase):
                 self.assertNotIn(key, section.values)
                 self.assertTrue(section.refused(key))
                 self.assertIn(found[0].line, (2, 3))
-                self.assertTrue("allowed is" in found[0].text or "not served by this version" in found[0].text, found[0])
+                self.assertTrue(
+                    "allowed is" in found[0].text or "not served by this version" in found[0].text, found[0]
+                )
 
     def test_empty(self) -> None:
         """An empty value is the default where that is nothing, else a mistake that says what is allowed."""

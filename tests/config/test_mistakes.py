@@ -12,7 +12,9 @@ class MistakeTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """C1: `FILE:LINE: [section] key: text`."""
-        self.assertEqual(str(Mistake("fe.ini", 7, "front-end", "listen", "wrong")), "fe.ini:7: [front-end] listen: wrong")
+        self.assertEqual(
+            str(Mistake("fe.ini", 7, "front-end", "listen", "wrong")), "fe.ini:7: [front-end] listen: wrong"
+        )
 
     def test_section_alone(self) -> None:
         """Where the section is the mistake there is no key."""

@@ -30,7 +30,9 @@ class RosterTests(SynchronousTestCase):
 
     def test_unknown_to_the_configuration(self) -> None:
         """F4: a server without a section is spoken to at its own name, plain, on port 80."""
-        self.assertEqual(all_of(Roster(()).server("BE1.Adatum.com.")), all_of(Server("be1.adatum.com", "be1.adatum.com", 80)))
+        self.assertEqual(
+            all_of(Roster(()).server("BE1.Adatum.com.")), all_of(Server("be1.adatum.com", "be1.adatum.com", 80))
+        )
 
     def test_address_of_the_directory(self) -> None:
         """F1: the directory's address is connected to, under the server's name."""
