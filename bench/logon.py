@@ -15,7 +15,7 @@ from exfront.wire.loop import install_reactor
 
 install_reactor()
 
-from ldaptor.protocols.pureldap import LDAPAttributeDescription, LDAPAssertionValue, LDAPFilter_equalityMatch  # noqa: E402
+from ldaptor.protocols.pureldap import LDAPAssertionValue, LDAPAttributeDescription, LDAPFilter_equalityMatch  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 from twisted.internet.task import react  # noqa: E402
 from twisted.logger import Logger  # noqa: E402
@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from exfront.directory.interface import Source
 
 USERS = 1000
-ATTRIBUTES = ("uid", "sAMAccountName", "userPrincipalName", "proxyAddresses", "homeMDB", "objectSid", "protocolSettings")
+ATTRIBUTES = (
+    "uid",
+    "sAMAccountName",
+    "userPrincipalName",
+    "proxyAddresses",
+    "homeMDB",
+    "objectSid",
+    "protocolSettings",
+)
 
 
 async def _logon(source: Source, number: int) -> None:
@@ -61,7 +69,9 @@ async def _measure(reactor: Any, slapd: Slapd, rounds: int, *, tls: bool) -> Non
     for number in range(rounds):
         await _logon(source, 3 + number % (USERS - 3))
     used = _cpu() - before
-    print(f"{'LDAPS' if tls else 'LDAP'}: {used / rounds * 1e6:.0f} µs of CPU a logon ({rounds} rounds, one search and one bind)")
+    print(
+        f"{'LDAPS' if tls else 'LDAP'}: {used / rounds * 1e6:.0f} µs of CPU a logon ({rounds} rounds, one search and one bind)"
+    )
     await source.stop()
 
 

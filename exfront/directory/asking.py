@@ -40,7 +40,7 @@ _DEMANDS_TLS = (8, 13)
 
 
 def search_request(query: Query) -> Any:
-    """ldaptor's request for a query; aliases are never followed."""
+    """The request object for a query; aliases are never followed."""
     return LDAPSearchRequest(
         baseObject=wire_name(query.base),
         scope=query.scope.value,
@@ -72,7 +72,7 @@ def next_page(controls: Sequence[Control] | None) -> bytes:
             try:
                 decoded, _ = berDecodeObject(BERDecoderContext(), value)
                 return bytes(decoded[1].value)
-            except Exception:  # ldaptor's decoder fails in a dozen ways on foreign bytes
+            except Exception:  # noqa: BLE001  ldaptor's decoder fails in a dozen ways on foreign bytes
                 raise BrokenMessage("the server sent a paging control that cannot be read") from None
     return b""
 
@@ -88,7 +88,9 @@ def check_search(code: int, message: bytes, *, limited: bool) -> bool:
     if code == 32:
         return False
     if code == 4:
-        raise SizeLimitExceeded("more entries match than wanted" if limited else "the directory's own size limit cut the list short")
+        raise SizeLimitExceeded(
+            "more entries match than wanted" if limited else "the directory's own size limit cut the list short"
+        )
     raise refusal(code, message, "a search")
 
 

@@ -1,7 +1,7 @@
-"""What a directory's answer to a bind means for the user: the one place that knows result codes, the password policy control
-(draft-behera-ldap-password-policy-10) and Active Directory's sub-codes.
+"""What a directory's answer to a bind means for the user.
 
-Pure. Refuses to know how the answer came.
+The one place that knows a bind's result codes, the password policy control (draft-behera-ldap-password-policy-10) and Active
+Directory's sub-codes. Pure. Refuses to know how the answer came.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One connection to a directory server: ldaptor's client with everything replaced that a hostile or hanging server could use.
+"""One connection to a directory server: ldaptor's client with all replaced that a hostile or hanging server could use.
 
 Owns message ids, what is in flight with its patience, and the end of the connection. Refuses to know what is asked, which server
 this is, and what becomes of a request afterwards.
@@ -19,7 +19,7 @@ from zope.interface import implementer
 from exfront.directory.decoder import open_message, read_entry
 from exfront.directory.framing import Framer
 from exfront.directory.trouble import AnswerOverdue, BrokenMessage, LineLost, TlsNotVerified, lost
-from exfront.errors import SizeLimitExceeded
+from exfront.errors import DirectoryUnreachable, SizeLimitExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +74,9 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
 
     debug = False  # ldaptor would log requests, passwords of modifications included
 
-    def __init__(self, clock: IReactorTime, patience: float, ended: Callable[[DirectoryConnection], None] | None = None) -> None:
+    def __init__(
+        self, clock: IReactorTime, patience: float, ended: Callable[[DirectoryConnection], None] | None = None
+    ) -> None:
         super().__init__()
         self._clock = clock
         self._patience = patience
@@ -83,12 +85,13 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
         self._last_id = 0
         self._tombstones: dict[int, None] = {}  # ids that were given up and may still be answered, oldest first
         self._strikes = 0
+        self.onwire: dict[int, _Waiting] = {}
         self._over = False
-        self._told = ""
+        self._farewell: IDelayedCall | None = None
         self._handshake: Deferred[None] | None = None
         self._secure = False
         self._gone: Deferred[None] = Deferred()
-        self.trouble: Exception | None = None
+        self.trouble: DirectoryUnreachable = LineLost("the connection is not made yet")
         """Why the connection ended, once it has."""
 
     @property
@@ -107,10 +110,10 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
         Fails at once with LineLost on a connection that is over; never raises. Cancel it to give up.
         """
         if not self.usable:
-            return fail(LineLost(self._told or "the connection is closed"))
+            return fail(self.trouble)
         number = self._next_id()
         wire = pureldap.LDAPMessage(request, controls=controls, id=number).toWire()
-        deferred: Deferred[Answer] = Deferred(lambda _: self._give_up(number))
+        deferred: Deferred[Answer] = Deferred(lambda _: self._cancelled(number))
         expected = _EXPECTED.get(type(request), pureldap.LDAPExtendedResponse)
         timer = self._clock.callLater(self._patience, self._overdue, number)
         self.onwire[number] = _Waiting(deferred, expected, most, timer)
@@ -121,7 +124,7 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
         """Wait for the TLS handshake. Raises TlsNotVerified when the certificate is not the host's, LineLost for other ends."""
         if not self._secure:
             if self._over:
-                raise self.trouble or LineLost(self._told)
+                raise self.trouble
             self._handshake = Deferred()
             await self._handshake
 
@@ -133,27 +136,25 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
     def abort(self, told: str) -> None:
         """End it now; whatever is in flight fails with `told`, a text for the log."""
         if not self._over:
-            self._over, self._told = True, told
+            self._finish(LineLost(told))
             self.transport.abortConnection()
 
     def close(self) -> Deferred[None]:
         """Say goodbye (unbind, RFC 4511 4.3) and close; fires when the connection is gone, after a second at the latest."""
         if self.usable:
             self.transport.write(pureldap.LDAPMessage(pureldap.LDAPUnbindRequest(), id=self._next_id()).toWire())
-            self._over, self._told = True, "the connection is closed"
+            self._finish(LineLost("the connection is closed"))
             self.transport.loseConnection()
-            timer = self._clock.callLater(_FAREWELL, self.transport.abortConnection)
-            self._gone.addBoth(lambda result: (timer.active() and timer.cancel(), result)[1])
+            self._farewell = self._clock.callLater(_FAREWELL, self.transport.abortConnection)
         gone: Deferred[None] = Deferred()
-        if self.connected == 0:
-            gone.callback(None)
-        else:
-            self._gone.addCallback(gone.callback)
+        _ = self._gone.addCallback(gone.callback)
         return gone
 
     # What Twisted and ldaptor call.
 
     def dataReceived(self, data: bytes) -> None:
+        if self._over:
+            return
         framer = self._framer
         try:
             framer.feed(data)
@@ -169,13 +170,14 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
             handshake.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.connected, self._over = 0, True
-        self.trouble = trouble = lost(reason, self._told)
+        self.connected = 0
+        self._finish(lost(reason))
+        if self._farewell is not None and self._farewell.active():
+            self._farewell.cancel()
         waiting, self.onwire = list(self.onwire.values()), {}
         for one in waiting:
             one.patience.cancel()
-        if self._ended is not None:
-            self._ended(self)
+        trouble = self.trouble
         handshake, self._handshake = self._handshake, None
         if handshake is not None and not handshake.called:
             handshake.errback(trouble)
@@ -184,7 +186,7 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
         self._gone.callback(None)
 
     def startTLS(self, ctx: Any = None) -> Deferred[Any]:
-        """ldaptor's own verifies nothing without a context and waits on the global reactor."""
+        """What ldaptor has verifies nothing without a context and waits on the global reactor."""
         if ctx is None:
             raise ValueError("TLS without verification is not offered")
         if self.onwire:
@@ -202,6 +204,14 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
         self.transport.startTLS(ctx)
 
     # Our own half.
+
+    def _finish(self, trouble: DirectoryUnreachable) -> None:
+        """From now on it cannot be used: said once, before anything that was in flight hears of it."""
+        if not self._over:
+            self._over, self.trouble = True, trouble
+            ended, self._ended = self._ended, None
+            if ended is not None:
+                ended(self)
 
     def _received(self, message: bytes) -> None:
         number, tag, at = open_message(message)
@@ -250,6 +260,9 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
             self.abort(f"{_STRIKES} time-outs in a row")
         waiting.deferred.errback(AnswerOverdue(f"no answer within {self._patience:g} seconds"))
 
+    def _cancelled(self, number: int) -> None:
+        self._give_up(number)
+
     def _give_up(self, number: int) -> _Waiting:
         """Forget a request: a search is abandoned, anything else takes the connection with it."""
         waiting = self._forget(number)
@@ -269,5 +282,5 @@ def _decoded(message: bytes, context: Any) -> tuple[Any, Sequence[Control] | Non
     try:
         decoded, _ = berDecodeObject(context, message)
         return decoded.value, decoded.controls
-    except Exception:  # assertions, attribute and recursion errors: ldaptor trusts what it decodes
+    except Exception:  # noqa: BLE001  assertions, attribute and recursion errors: ldaptor trusts what it decodes
         raise BrokenMessage("the server sent a message that cannot be read") from None

@@ -6,7 +6,7 @@ Owns what a connection needs before its first request. Refuses to know what it i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from twisted.internet.interfaces import IAddress
+    from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
     from twisted.python.failure import Failure
 
     from exfront.config.settings import DirectoryUrl
@@ -52,11 +52,11 @@ class Dialer:
         self._start_tls = start_tls and url.scheme is Scheme.LDAP
         self.name = f"{url.scheme.value}://{f'[{url.host}]' if ':' in url.host else url.host}:{url.port}"
         """For log lines."""
-        self._endpoint = HostnameEndpoint(reactor, url.host, url.port, timeout=patience)
-        self._creator = None
-        if url.scheme is Scheme.LDAPS or self._start_tls:
-            self._creator = ssl.optionsForClientTLS(url.host, trustRoot=trust)
+        self._endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, url.host, url.port, timeout=patience)
         self._secure_at_once = url.scheme is Scheme.LDAPS
+        if self._secure_at_once or self._start_tls:
+            # Made once: the certificates are parsed here, and every connection shares the context.
+            self._creator = ssl.optionsForClientTLS(url.host, trustRoot=trust)
         if self._secure_at_once:
             self._endpoint = wrapClientTLS(self._creator, self._endpoint, reactor)
 
@@ -66,12 +66,11 @@ class Dialer:
         Fails with TlsNotVerified, LineLost or NotConnected, within twice the patience at most.
         """
         connecting = Deferred.fromCoroutine(self._dial(ended))
-        connecting.addTimeout(self._patience, self._reactor)
-        return connecting.addErrback(_translated)
+        return connecting.addTimeout(self._patience, self._reactor).addErrback(_translated)
 
     async def _dial(self, ended: Callable[[DirectoryConnection], None]) -> DirectoryConnection:
         maker = _Maker(lambda: DirectoryConnection(self._reactor, self._patience, ended))
-        connection: DirectoryConnection = await self._endpoint.connect(maker)
+        connection = cast("DirectoryConnection", await self._endpoint.connect(maker))
         try:
             connection.transport.setTcpNoDelay(True)
             connection.transport.setTcpKeepAlive(True)
@@ -91,11 +90,11 @@ class _Maker(Factory):
     def __init__(self, make: Callable[[], DirectoryConnection]) -> None:
         self._make = make
 
-    def buildProtocol(self, addr: IAddress | None) -> DirectoryConnection:
+    def buildProtocol(self, _: IAddress | None) -> DirectoryConnection:
         return self._make()
 
 
-def _translated(reason: Failure) -> Failure:
+def _translated(reason: Failure) -> Any:
     if reason.check(DirectoryError):
         return reason
     raise NotConnected(words(reason))

@@ -34,8 +34,16 @@ class NetworkSource:
     """
 
     def __init__(
-        self, reactor: Any, urls: Sequence[DirectoryUrl], *, bind_dn: str, bind_password: str, start_tls: bool,
-        ca_file: Path | None, timeout: float, log: Logger,
+        self,
+        reactor: Any,
+        urls: Sequence[DirectoryUrl],
+        *,
+        bind_dn: str,
+        bind_password: str,
+        start_tls: bool,
+        ca_file: Path | None,
+        timeout: float,
+        log: Logger,
     ) -> None:
         """`timeout` is each request's patience and each connection attempt's, in seconds.
 
@@ -48,12 +56,17 @@ class NetworkSource:
         trust = trusted(ca_file) if start_tls or any(url.scheme is Scheme.LDAPS for url in urls) else None
         self._servers = [
             DirectoryServer(
-                Dialer(reactor, url, start_tls=start_tls, trust=trust, patience=timeout), reactor, timeout,
-                bind_dn=bind_dn, bind_password=bind_password, changed=self._changed, log=log,
+                Dialer(reactor, url, start_tls=start_tls, trust=trust, patience=timeout),
+                reactor,
+                timeout,
+                bind_dn=bind_dn,
+                bind_password=bind_password,
+                changed=self._changed,
+                log=log,
             )
             for url in urls
         ]
-        self._waiters: list[Deferred[None]] = []
+        self._waiters: set[Deferred[None]] = set()
         self._away = ""
 
     @property
@@ -85,7 +98,9 @@ class NetworkSource:
             return await server.search(query)
         except DirectoryUnreachable as first:
             # A lone server that has only closed an idle connection is worth a second connection.
-            other = self._ready((server,)) or (await self._choose(()) if isinstance(first, LineLost | NotConnected) else None)
+            other = self._ready((server,)) or (
+                await self._choose(()) if isinstance(first, LineLost | NotConnected) else None
+            )
             if other is None:
                 raise
         return await other.search(query)
@@ -109,8 +124,8 @@ class NetworkSource:
                 return server
             if not any(server.state is State.CONNECTING for server in self._servers if server not in tried):
                 raise DirectoryUnreachable(self._troubles())
-            waiter: Deferred[None] = Deferred(self._waiters.remove)
-            self._waiters.append(waiter)
+            waiter: Deferred[None] = Deferred(self._waiters.discard)
+            self._waiters.add(waiter)
             await waiter
 
     def _ready(self, tried: Sequence[DirectoryServer]) -> DirectoryServer | None:
@@ -125,12 +140,13 @@ class NetworkSource:
 
     def _changed(self, _: DirectoryServer) -> None:
         hope = any(
-            server.state is State.CONNECTING or (server.state is State.UP and not server.doubtful) for server in self._servers
+            server.state is State.CONNECTING or (server.state is State.UP and not server.doubtful)
+            for server in self._servers
         )
         self._away = "" if hope else self._troubles()
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter.callback(None)
+        waiters, self._waiters = self._waiters, set()
+        while waiters:
+            waiters.pop().callback(None)
 
     def _troubles(self) -> str:
         return "; ".join(f"{server.name}: {server.trouble}" for server in self._servers)
@@ -142,3 +158,14 @@ def _check(dn: str, password: str) -> None:
         raise ValueError("an empty name must not be bound")
     if not password.strip() or "\0" in password:
         raise ValueError("an empty or blank password, or one with NUL, must not be sent")
+    if not _is_text(password):
+        raise ValueError("a password that is not Unicode text must not be sent")
+
+
+def _is_text(password: str) -> bool:
+    """Whether it can be sent at all; found out here, because the encoder's own error would carry the password."""
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

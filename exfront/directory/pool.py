@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, TimeoutError, gatherResults, succeed
+from twisted.internet import defer
+from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from exfront.directory.trouble import NotConnected, words
 
@@ -54,10 +55,9 @@ class BindPool:
             return succeed(connection)
         turn: Deferred[DirectoryConnection] = Deferred(self._queue.remove)
         self._queue.append(turn)
-        turn.addTimeout(self._patience, self._clock)
-        turn.addErrback(_not_connected)
+        in_time = turn.addTimeout(self._patience, self._clock).addErrback(_not_connected)
         self._grow()
-        return turn
+        return in_time
 
     def give_back(self, connection: DirectoryConnection) -> None:
         """The operation has ended; a connection that is over is dropped."""
@@ -65,7 +65,7 @@ class BindPool:
         if not connection.usable:
             self._grow()
         elif self._stopped:
-            connection.close()
+            _ = connection.close()
         else:
             self._offer(connection)
 
@@ -95,17 +95,14 @@ class BindPool:
         while not self._stopped and len(self._queue) > len(self._dialling) and self.size < MOST:
             dialling = self._dial()
             self._dialling.add(dialling)
-            dialling.addBoth(self._dialled, dialling)
-            dialling.addErrback(self._not_dialled)
+            _ = dialling.addCallbacks(self._dialled, self._not_dialled, (dialling,), errbackArgs=(dialling,))
 
-    def _dialled(self, result: DirectoryConnection | Failure, dialling: Deferred[DirectoryConnection]) -> Failure | None:
+    def _dialled(self, connection: DirectoryConnection, dialling: Deferred[DirectoryConnection]) -> None:
         self._dialling.discard(dialling)
-        if hasattr(result, "usable"):
-            self.give_back(result)
-            return None
-        return result
+        self.give_back(connection)
 
-    def _not_dialled(self, reason: Failure) -> None:
+    def _not_dialled(self, reason: Failure, dialling: Deferred[DirectoryConnection]) -> None:
+        self._dialling.discard(dialling)
         if self._queue:
             self._queue.popleft().errback(reason)
         self._grow()
@@ -123,14 +120,14 @@ class BindPool:
     def _trim(self) -> None:
         self._trim_call = None
         for _ in range(self._unneeded - KEPT):
-            self._idle.popleft().close()
+            _ = self._idle.popleft().close()
         self._unneeded = len(self._idle)
         if len(self._idle) > KEPT:
             self._trim_call = self._clock.callLater(IDLE, self._trim)
 
 
-def _not_connected(reason: Failure) -> None:
+def _not_connected(reason: Failure) -> DirectoryConnection:
     """Nothing was sent, whatever the reason was."""
-    if reason.check(TimeoutError):
+    if reason.check(defer.TimeoutError):
         raise NotConnected("no free connection in time")
     raise NotConnected(words(reason))

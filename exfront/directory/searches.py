@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
+from twisted.internet import defer
+from twisted.internet.defer import Deferred, DeferredLock
 
 from exfront.directory.asking import check_search, next_page, paged, root_request, search_request
 from exfront.directory.trouble import AnswerOverdue
@@ -73,13 +74,13 @@ class SearchLine:
             return self._send(request, controls, most)
         turn: Deferred[None] = Deferred(self._queue.remove)
         self._queue.append(turn)
-        turn.addTimeout(self._patience, self._clock)
-        turn.addErrback(_overdue)
-        return turn.addCallback(lambda _: self._send(request, controls, most))
+        in_time = turn.addTimeout(self._patience, self._clock).addErrback(_overdue)
+        return in_time.addCallback(lambda _: self._send(request, controls, most))
 
     def _send(self, request: Any, controls: Sequence[Control] | None, most: int) -> Deferred[Answer]:
+        sent = self.connection.ask(request, controls, most=most)
         self._busy += 1
-        return self.connection.ask(request, controls, most=most).addBoth(self._done)
+        return sent.addBoth(self._done)
 
     def _done(self, result: Any) -> Any:
         self._busy -= 1
@@ -92,5 +93,5 @@ class SearchLine:
 
 
 def _overdue(reason: Failure) -> Any:
-    reason.trap(TimeoutError)
+    reason.trap(defer.TimeoutError)
     raise AnswerOverdue("too many searches before this one")

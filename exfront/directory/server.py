@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
-from exfront.directory.asking import PASSWORD_POLICY, bind_request, check_search
+from exfront.directory.asking import PASSWORD_POLICY, bind_request
 from exfront.directory.bound import bound
 from exfront.directory.pool import BindPool
 from exfront.directory.searches import SearchLine
@@ -51,8 +51,15 @@ class DirectoryServer:
     """
 
     def __init__(
-        self, dialer: Dialer, clock: IReactorTime, patience: float, *, bind_dn: str, bind_password: str,
-        changed: Callable[[DirectoryServer], None], log: Logger,
+        self,
+        dialer: Dialer,
+        clock: IReactorTime,
+        patience: float,
+        *,
+        bind_dn: str,
+        bind_password: str,
+        changed: Callable[[DirectoryServer], None],
+        log: Logger,
     ) -> None:
         self.name = dialer.name
         self.state = State.DOWN
@@ -127,8 +134,8 @@ class DirectoryServer:
 
     def _connect(self) -> None:
         self._again = None
-        self._connecting = Deferred.fromCoroutine(self._open())
-        self._connecting.addErrback(self._not_connected)
+        self._connecting = connecting = Deferred.fromCoroutine(self._open())
+        _ = connecting.addErrback(self._not_connected)
 
     async def _open(self) -> None:
         connection = await self._dialer.dial(self._ended)
@@ -170,14 +177,15 @@ class DirectoryServer:
         self._down(words(reason))
 
     def _ended(self, connection: DirectoryConnection) -> None:
-        """The search connection went away; one that had held is made again at once."""
+        """The search connection went away: one that was good is made again at once, and waiting for that is worth it."""
         if self._line is None or connection is not self._line.connection:
             return  # still being opened: `_open` fails by itself
+        was_doubtful = self.doubtful
         self._line, self.doubtful = None, False
         if not self._running:
             return
         told = str(connection.trouble)
-        if self._clock.seconds() - self._up_since < _SETTLED:
+        if was_doubtful or self._clock.seconds() - self._up_since < _SETTLED:
             self._delay = min(self._delay * 2, _LONGEST_DELAY)
             self._down(told)
             return
@@ -200,7 +208,8 @@ class DirectoryServer:
         if not self.doubtful and self._line is not None:
             self.doubtful, self.trouble = True, f"no answer within {self._patience:g} seconds"
             self._changed(self)
-            Deferred.fromCoroutine(self._probe(self._line)).addErrback(lambda reason: reason.trap(DirectoryUnreachable, CancelledError))
+            probing = Deferred.fromCoroutine(self._probe(self._line))
+            _ = probing.addErrback(lambda reason: reason.trap(DirectoryUnreachable))
 
     async def _probe(self, line: SearchLine) -> None:
         while line.connection.usable:

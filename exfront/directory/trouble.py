@@ -10,13 +10,26 @@ from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
 from service_identity import VerificationError
-from twisted.internet.defer import CancelledError, TimeoutError as DeferredTimeout
-from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, DNSLookupError, TimeoutError
+from twisted.internet import defer, error
 
 from exfront.errors import DirectoryError, DirectoryUnreachable
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
+
+
+_WORDS = (
+    (VerificationError, "TLS not verified: the certificate is not for this host"),
+    (error.ConnectionRefusedError, "connection refused"),
+    (error.TimeoutError, "no connection in time"),
+    (defer.TimeoutError, "no connection in time"),
+    (defer.CancelledError, "given up"),
+    (error.DNSLookupError, "the host name is not known"),
+    (error.NoRouteError, "no route to the host"),
+    (error.ConnectionDone, "the server closed the connection"),
+    (error.ConnectionLost, "the server cut the connection"),
+    (error.ConnectError, "the connection cannot be made"),
+)
 
 
 class BrokenMessage(DirectoryError):
@@ -47,10 +60,8 @@ class ServiceRefused(DirectoryUnreachable):
     """The directory does not accept the service account: the administrator's mistake, not a user's."""
 
 
-def lost(reason: Failure, told: str = "") -> DirectoryUnreachable:
-    """The failure for whatever waited on a connection that ended with `reason`; `told` is our own reason for ending it."""
-    if told:
-        return LineLost(told)
+def lost(reason: Failure) -> DirectoryUnreachable:
+    """The failure for whatever waited on a connection that ended with `reason`."""
     text = words(reason)
     if reason.check(VerificationError) or (reason.check(SSL.Error) and "verify failed" in text):
         return TlsNotVerified(text)
@@ -59,20 +70,19 @@ def lost(reason: Failure, told: str = "") -> DirectoryUnreachable:
 
 def words(reason: Failure) -> str:
     """One line that says what happened, for a log and for `away`."""
-    error = reason.value
-    if isinstance(error, DirectoryError):
-        return str(error)
-    if isinstance(error, VerificationError):
-        return "TLS not verified: the certificate is not for this host"
-    if isinstance(error, SSL.Error):
-        details = error.args[0] if error.args and isinstance(error.args[0], list) else []
-        return f"TLS not verified: {'; '.join(str(detail[-1]) for detail in details) or 'handshake failed'}" if details else "TLS failed"
-    if isinstance(error, TimeoutError | DeferredTimeout | CancelledError):
-        return "no connection in time"
-    if isinstance(error, DNSLookupError):
-        return "the host name is not known"
-    if isinstance(error, ConnectionDone | ConnectionLost):
-        return "the server closed the connection"
-    if isinstance(error, ConnectError):
-        return str(error.__doc__ or "").strip(". ").lower() or type(error).__name__
-    return type(error).__name__
+    found = reason.value
+    if isinstance(found, DirectoryError):
+        return str(found)
+    if isinstance(found, SSL.Error):
+        return _tls_words(found)
+    for kind, text in _WORDS:
+        if isinstance(found, kind):
+            return text
+    return type(found).__name__
+
+
+def _tls_words(found: SSL.Error) -> str:
+    """OpenSSL tells a list of (library, function, reason)."""
+    reasons = [str(detail[-1]) for detail in found.args[0]] if found.args and isinstance(found.args[0], list) else []
+    verified = "" if any("verify failed" in text for text in reasons) else "TLS failed: "
+    return f"{verified or 'TLS not verified: '}{', '.join(reasons) or 'the server ended the handshake'}"

@@ -71,7 +71,11 @@ def _servers() -> Iterator[str]:
         version = "Version 5.5 (Build 2653.23)" if number == 5 else "Version 6.5 (Build 7638.2)"
         addresses = [f"ncacn_ip_tcp:backend{number}", f"netbios:BACKEND{number}"]
         yield entry(
-            _server(number), "msExchExchangeServer", cn=f"backend{number}", serialNumber=version, networkAddress=addresses
+            _server(number),
+            "msExchExchangeServer",
+            cn=f"backend{number}",
+            serialNumber=version,
+            networkAddress=addresses,
         )
     for name, tree, owners in (("Public", "Public Folders", (1, 2, 3)), ("Apps", "Apps", (2, 3, 4, 5))):
         for number in owners:
@@ -107,7 +111,13 @@ def _user(number: int) -> str:
 
 def _policies(now: datetime) -> Iterator[str]:
     for name, rules in _POLICIES.items():
-        yield entry(f"cn={name},ou=policies,{BASE}", "organizationalRole pwdPolicy", cn=name, pwdAttribute="userPassword", **rules)
+        yield entry(
+            f"cn={name},ou=policies,{BASE}",
+            "organizationalRole pwdPolicy",
+            cn=name,
+            pwdAttribute="userPassword",
+            **rules,
+        )
     yield _policed("strict", "strict")
     yield _policed("locked", "strict", pwdAccountLockedTime="000001010000Z")
     yield _policed("expired", "aging", pwdChangedTime=f"{now - timedelta(days=20):%Y%m%d%H%M%SZ}")

@@ -12,14 +12,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from tests.real.certificates import Authority
+from tests.real.children import Child, ChildFailed, free_port, program
 from tests.real.organisation import BASE, SERVICE_DN, SERVICE_PASSWORD, ldif
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 _SCHEMAS = Path("/etc/ldap/schema")
 _MODULES = Path("/usr/lib/ldap")
-_PATIENCE = 20.0
 
 _CONFIGURATION = """\
 include {schemas}/core.schema
@@ -70,17 +68,19 @@ class Slapd:
     service_dn = SERVICE_DN
     service_password = SERVICE_PASSWORD
 
-    def __init__(self, *, names: Sequence[str] = ("localhost", "127.0.0.1"), more_global: str = "", more: str = "") -> None:
+    def __init__(
+        self, *, names: Sequence[str] = ("localhost", "127.0.0.1"), more_global: str = "", more: str = ""
+    ) -> None:
         """`more_global` and `more` are lines of slapd.conf before the database and inside it."""
         self._names, self._more_global, self._more = names, more_global, more
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self.host = "127.0.0.1"
         self.port = self.tls_port = 0
 
     @staticmethod
     def missing() -> str | None:
         """Why the server cannot run here, or None: fit for a test case's `skip`."""
-        if _program("slapd") is None or not _SCHEMAS.is_dir():
+        if program("slapd") is None or not _SCHEMAS.is_dir():
             return "slapd is not installed (Debian package slapd)"
         return None
 
@@ -94,8 +94,8 @@ class Slapd:
 
     @property
     def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        assert self._child is not None
+        return self._child.pid
 
     def start(self, users: int = 100) -> None:
         """Make the folder, the data and the certificates, and run; returns when the server listens."""
@@ -145,66 +145,34 @@ class Slapd:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _add(self) -> None:
-        program = _program("slapadd")
-        assert program is not None
         done = subprocess.run(
-            [program, "-q", "-f", str(self.folder / "slapd.conf"), "-l", str(self.folder / "data.ldif")],
+            [program("slapadd") or "slapadd", "-q", "-f", str(self.folder / "slapd.conf"), "-l", str(self.folder / "data.ldif")],
             capture_output=True, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"slapadd: {done.stderr.decode()}")
 
     def _run_on_free_ports(self) -> None:
-        """slapd takes no port 0, so the kernel is asked first; somebody else may be quicker, then others are taken."""
+        """It takes no port 0, so the kernel is asked first; somebody else may be quicker, then others are taken."""
         for last in (False, False, True):
-            self.port, self.tls_port = _free_ports(2)
+            self.port, self.tls_port = free_port(), free_port()
             try:
                 self._run()
-            except RuntimeError:
+            except ChildFailed:
                 if last:
                     raise
             else:
                 return
 
     def _run(self) -> None:
-        program = _program("slapd")
-        assert program is not None
         listen = f"ldap://{self.host}:{self.port}/ ldaps://{self.host}:{self.tls_port}/"
-        with (self.folder / "slapd.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, "-d", "0", "-f", str(self.folder / "slapd.conf"), "-h", listen], stdout=log, stderr=log
-            )
-        end = time.monotonic() + _PATIENCE
-        while not _listens(self.host, self.tls_port):
-            if self._process.poll() is not None or time.monotonic() > end:
-                self.kill()
-                raise RuntimeError(f"slapd does not run: {(self.folder / 'slapd.log').read_text()}")
-            time.sleep(0.01)
+        command = [program("slapd") or "slapd", "-d", "0", "-f", str(self.folder / "slapd.conf"), "-h", listen]
+        self._child = Child(command, self.folder, self.tls_port)
+        self._child.start()
 
     def _end(self, number: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.send_signal(number)
-            process.wait(_PATIENCE)
-
-
-def _program(name: str) -> str | None:
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/lib/openldap")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+        child, self._child = self._child, None
+        if child is not None:
+            for wanted in (signal.SIGCONT, number):
+                os.kill(child.pid, wanted)
+            child.stop()
