@@ -168,7 +168,7 @@ class ClientConnection:
             self.factory.made(self)
 
     def dataReceived(self, data: bytes) -> None:
-        if not self._busy:
+        if not self._busy and not self.transport.write_paused:
             self._pump(self._buffer + data if self._buffer else data)
         elif self._taker is not None:
             self._taker(data)
@@ -221,7 +221,7 @@ class ClientConnection:
             self.peer = text_address(self.transport.getPeer())
         self._pumping = True
         try:
-            while data and not self._busy:
+            while data and not self._busy and not self.transport.write_paused:
                 end = data.find(b"\r\n\r\n") + 4
                 if end == 3 or data[0] <= 32:
                     data = self._incomplete(data)
@@ -346,6 +346,10 @@ class ClientConnection:
         body = self._body
         return body is None or not (self._expects or body.remaining > DISCARDED)
 
+    def close_after(self) -> None:
+        """The answer under way says `Connection: close`."""
+        self._keep_alive = False
+
     def finished(self, close: bool = False) -> None:
         """The answer is written whole. The next request is taken, or the connection closed (by `close`, or where it does not persist)."""
         self._receiver = None
@@ -364,11 +368,15 @@ class ClientConnection:
         self.deadline = self._now() + self._limits.idle_timeout
         if self._buffer:
             self.transport.resumeProducing()
-            if not self._pumping:
-                buffer, self._buffer = self._buffer, b""
-                self._pump(buffer)
+            # a client that asks for much and reads nothing is not answered into memory
+            if not self._pumping and not self.transport.write_paused:
+                self._pump_kept()
         elif self._half_closed:
             self.transport.loseConnection()
+
+    def _pump_kept(self) -> None:
+        buffer, self._buffer = self._buffer, b""
+        self._pump(buffer)
 
     def abort(self) -> None:
         """Close at once: an answer that has begun cannot be ended properly (F64)."""
@@ -420,6 +428,8 @@ class ClientConnection:
             self.deadline = FOREVER
         if self._receiver is not None:
             self._receiver.resumeProducing()
+        elif not self._busy and self._buffer:
+            self._pump_kept()
 
     def stopProducing(self) -> None:
         """Part of the interface; the transport tells `connectionLost` instead."""
@@ -438,6 +448,8 @@ class ClientConnection:
                 self._break_body(MessageError(408, "the request body took too long"))
             else:
                 self.deadline = now + self._limits.body_timeout  # it is us who do not read
+        elif self._taker is not None:
+            self.transport.abortConnection()  # the tunnel's other end closed long ago
         elif self._half_closed:
             self._look_for_life()
         else:

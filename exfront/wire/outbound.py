@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
-    from exfront.model import ResponseHead
+    from exfront.model import ResponseHead, Server
     from exfront.wire.patience import Patience
     from exfront.wire.transport import NativeTransport
 
@@ -65,6 +65,8 @@ class Attempt(Protocol):
 class Keeper(Protocol):
     """The pool a connection comes from and goes back to."""
 
+    server: Server
+
     def release(self, connection: ServerConnection) -> None:
         """The connection is idle and may carry another request."""
 
@@ -94,6 +96,7 @@ class ServerConnection:
         "keep_alive_for",
         "kept_alive",
         "pinned",
+        "server",
         "trailers",
         "transport",
         "write",
@@ -101,6 +104,7 @@ class ServerConnection:
 
     def __init__(self, pool: Keeper, response_timeout: float, clock: IReactorTime, patience: Patience) -> None:
         self._pool = pool
+        self.server = pool.server
         self._response_timeout = response_timeout
         self._now: Callable[[], float] = clock.seconds
         self._patience = patience
@@ -175,20 +179,29 @@ class ServerConnection:
 
     # the request
 
-    def send(self, attempt: Attempt, method: bytes, data: bytes, whole: bool) -> None:
-        """Send a request's head (and body, as far as it is in `data`); `whole`: nothing follows."""
+    @property
+    def usable(self) -> bool:
+        """Whether the connection is open and idle."""
+        return self._attempt is None and self.transport is not None and not self.transport.disconnecting
+
+    def send(self, attempt: Attempt, method: bytes, data: bytes, whole: bool, waits: bool = False) -> None:
+        """Send a request's head (and body, as far as it is in `data`); `whole`: nothing follows.
+
+        `waits`: the client sends its body only when the back-end says so (`Expect: 100-continue`).
+        """
         self._attempt = attempt
         self._method = method
         self._sent_whole = whole
-        self.deadline = self._now() + self._response_timeout
+        # while the client still sends, it is not the back-end that keeps us waiting
+        self.deadline = self._now() + self._response_timeout if whole or waits else FOREVER
         self.write(data)
 
     def send_more(self, data: bytes, whole: bool) -> None:
         """Send more of the body; `whole` with the last."""
         if whole:
             self._sent_whole = True
-        if self._body is None:
-            self.deadline = self._now() + self._response_timeout
+            if self._body is None:
+                self.deadline = self._now() + self._response_timeout
         if data:
             self.write(data)
 
@@ -239,7 +252,7 @@ class ServerConnection:
             self._fail("too many interim responses")
             self._discard()
             return False
-        self.deadline = self._now() + self._response_timeout
+        self.deadline = self._now() + self._response_timeout if self._sent_whole else FOREVER
         attempt = self._attempt
         assert attempt is not None
         attempt.interim(head)
@@ -367,12 +380,16 @@ class ServerConnection:
     # back-pressure
 
     def pauseProducing(self) -> None:
-        """The transport says that the back-end reads too slowly."""
+        """The transport says that the back-end reads too slowly; one that reads nothing at all hangs."""
         if self._attempt is not None:
+            if self._body is None and not self._switched:
+                self.deadline = self._now() + self._response_timeout
             self._attempt.pause_body()
 
     def resumeProducing(self) -> None:
         if self._attempt is not None:
+            if self._body is None and not self._sent_whole:
+                self.deadline = FOREVER
             self._attempt.resume_body()
 
     def stopProducing(self) -> None:

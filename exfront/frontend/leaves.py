@@ -1,0 +1,66 @@
+"""The leaves of the tree: virtual directories that forward, and pages of the front-end's own.
+
+Leaves are twisted.web resources. A forwarding leaf gets the request as a stream, for twisted.web's own Request would keep a whole body in
+memory before it renders; a page is rendered as twisted.web does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.web.resource import IResource, Resource
+from twisted.web.util import Redirect
+
+from exfront.frontend.local import Page
+from exfront.frontend.relay import Relay
+
+if TYPE_CHECKING:
+    from exfront.directory.logons import LogonScope
+    from exfront.frontend.services import Services
+    from exfront.model import RequestHead
+    from exfront.policy.rule import Rule
+    from exfront.wire.inbound import ClientConnection, Receiver
+
+
+class Leaf(Protocol):
+    """Where a request ends up."""
+
+    def take(self, connection: ClientConnection, head: RequestHead) -> Receiver | None:
+        """Carry the request; None when it is answered already."""
+
+
+class ForwardingLeaf(Resource):
+    """A virtual directory whose requests go to back-ends."""
+
+    isLeaf = True
+
+    def __init__(self, rule: Rule, services: Services, logons: LogonScope | None, realm: str) -> None:
+        """`logons` None: nobody logs on here (F25, pass-through)."""
+        super().__init__()
+        self.rule = rule
+        self.services = services
+        self.logons = logons
+        self.realm = realm
+
+    def take(self, connection: ClientConnection, head: RequestHead) -> Receiver | None:
+        return Relay(self, connection, head).begin()
+
+
+class PageLeaf(Resource):
+    """A page of the front-end's own: any twisted.web resource."""
+
+    isLeaf = True
+
+    def __init__(self, name: str, resource: IResource, services: Services) -> None:
+        super().__init__()
+        self.name = name
+        self.resource = resource
+        self.services = services
+
+    def take(self, connection: ClientConnection, head: RequestHead) -> Receiver | None:
+        return Page(self.name, self.resource, self.services, connection, head).begin()
+
+
+def root_redirect(location: str) -> Resource:
+    """Where "/" leads (F20). The location is relative, so that scheme, host and port stay the client's."""
+    return Redirect(location.encode("ascii"))
