@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from exfront.directory.asking import Control
     from exfront.directory.interface import Entry
 
-_ENTRY, _REFERENCE, _INTERMEDIATE = 0x64, 0x73, 0x79
+_ENTRY, _SEARCH_DONE, _REFERENCE, _EXTENDED, _INTERMEDIATE = 0x64, 0x65, 0x73, 0x78, 0x79
 _EXPECTED = {
-    pureldap.LDAPSearchRequest: pureldap.LDAPSearchResultDone,
-    pureldap.LDAPBindRequest: pureldap.LDAPBindResponse,
-    pureldap.LDAPModifyRequest: pureldap.LDAPModifyResponse,
+    pureldap.LDAPBindRequest: 0x61,
+    pureldap.LDAPSearchRequest: _SEARCH_DONE,
+    pureldap.LDAPModifyRequest: 0x67,
 }
+"""Tags of the final answers (RFC 4511 4.2 to 4.12); every other request is an extended one."""
 _LARGEST_ID = 2**31 - 1
 _STRIKES = 3
 _REMEMBERED = 256
@@ -56,7 +57,7 @@ class _Waiting:
 
     __slots__ = ("deferred", "entries", "expected", "most", "patience")
 
-    def __init__(self, deferred: Deferred[Answer], expected: type, most: int, patience: IDelayedCall) -> None:
+    def __init__(self, deferred: Deferred[Answer], expected: int, most: int, patience: IDelayedCall) -> None:
         self.deferred = deferred
         self.expected = expected
         self.most = most
@@ -114,7 +115,7 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
         number = self._next_id()
         wire = pureldap.LDAPMessage(request, controls=controls, id=number).toWire()
         deferred: Deferred[Answer] = Deferred(lambda _: self._cancelled(number))
-        expected = _EXPECTED.get(type(request), pureldap.LDAPExtendedResponse)
+        expected = _EXPECTED.get(type(request), _EXTENDED)
         timer = self._clock.callLater(self._patience, self._overdue, number)
         self.onwire[number] = _Waiting(deferred, expected, most, timer)
         self.transport.write(wire)
@@ -226,15 +227,15 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
                 self._give_up(number)
                 waiting.deferred.errback(SizeLimitExceeded("more entries match than wanted"))
         elif tag not in (_REFERENCE, _INTERMEDIATE):
-            value, controls = _decoded(message, self.berdecoder)
-            if not isinstance(value, waiting.expected):
+            if tag != waiting.expected:
                 raise BrokenMessage("the server answered another question than the one asked")
+            value, controls = _decoded(message, self.berdecoder)
             self._forget(number)
             waiting.deferred.callback(Answer(value, controls, waiting.entries))
 
     def _stray(self, number: int, tag: int, message: bytes) -> None:
         """A late answer to something given up, or an unsolicited notification; unknown ids are nobody's business."""
-        if number == 0:
+        if number == 0 and tag == _EXTENDED:
             value, _ = _decoded(message, self.berdecoder)
             if getattr(value, "responseName", None) == b"1.3.6.1.4.1.1466.20036":
                 self.abort(f"the server ended the connection (result {value.resultCode})")
@@ -266,7 +267,7 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
     def _give_up(self, number: int) -> _Waiting:
         """Forget a request: a search is abandoned, anything else takes the connection with it."""
         waiting = self._forget(number)
-        if waiting.expected is not pureldap.LDAPSearchResultDone:
+        if waiting.expected != _SEARCH_DONE:
             self.abort("a request was given up and its outcome is not known")
         elif self.usable:
             self._tombstones[number] = None

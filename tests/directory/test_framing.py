@@ -27,7 +27,8 @@ def taken(framer: Framer) -> list[bytes]:
 
 
 class FramerTests(SynchronousTestCase):
-    messages = [message(size) for size in (0, 1, 127, 128, 255, 256, 300, 70000)]
+    def setUp(self) -> None:
+        self.messages = [message(size) for size in (0, 1, 127, 128, 255, 256, 300, 70000)]
 
     def test_whole(self) -> None:
         """All messages of one piece come out, in order, unchanged."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ldaptor.protocols import pureldap
 from ldaptor.protocols.ldap.ldapclient import LDAPClient
 from ldaptor.protocols.pureber import berDecodeObject
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from exfront.directory.framing import Framer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twisted.internet.interfaces import IAddress, IListeningPort
+    from twisted.internet.task import Clock
 
 
 class Request(NamedTuple):
@@ -144,3 +147,42 @@ def usual(request: Request) -> Sequence[Any]:
     if isinstance(request.op, pureldap.LDAPSearchRequest):
         return [done()]
     return []
+
+
+class Line(StringTransport):
+    """A client's transport: what was written, whether it was aborted, whether TLS was begun. `cut` ends it."""
+
+    def __init__(self, protocol: Protocol, clock: Clock | None = None) -> None:
+        super().__init__()
+        self.aborted = False
+        self.tls: object = None
+        self.protocol = protocol
+        self._clock = clock
+        self._cut = False
+        protocol.makeConnection(self)
+
+    def abortConnection(self) -> None:
+        """As real transports do: the protocol hears of it in the reactor's next turn (with a clock), or when `cut`."""
+        self.aborted = True
+        if self._clock is not None:
+            self._clock.callLater(0, self.cut, ConnectionAborted())
+
+    def loseConnection(self) -> None:
+        super().loseConnection()
+        if self._clock is not None:
+            self._clock.callLater(0, self.cut, ConnectionDone())
+
+    def cut(self, reason: Exception | None = None) -> None:
+        """The connection is gone; idempotent."""
+        if not self._cut:
+            self._cut = True
+            self.protocol.connectionLost(Failure(reason or ConnectionLost()))
+
+    def startTLS(self, creator: object) -> None:
+        self.tls = creator
+
+    def asked(self) -> list[Request]:
+        """The requests written since the last call."""
+        found = requests(self.value())
+        self.clear()
+        return found
