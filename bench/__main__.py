@@ -1,32 +1,40 @@
-"""`python -m bench`: what a request costs, side by side. Exit status 0 when everything ran, whatever the goals say."""
+"""`python -m bench`: what exfront costs, side by side with others. Exit status 0 when everything ran, whatever the goals say."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from http.client import HTTPException
 from pathlib import Path
 
-from bench import machine, programs, report
+from bench import idle, machine, memory, profile, programs, report, scale, uncached
 from bench.processes import Failed, Workshop
-from bench.rounds import WARM_UP, compare
+from bench.rounds import WARM_UP, Table, compare
 from bench.scenarios import SCENARIOS
 from bench.site import ROOT, Site
 
 USERS = 500
 SETTING = (
-    "Every proxy in turn, {rounds} rounds of {seconds:g} s after {warm_up:g} s of warm-up, on the same back-ends (nginx at four addresses), the same"
-    " slapd and the same load (wrk, 64 keep-alive connections, {users} users, a browser's 13 header fields; plain forwarding: small heads)."
-    " Counted is the CPU time, user and system, of the proxy's whole process tree, divided by the requests answered. A ratio is exfront's figure over"
-    " the other's of the same round. Shown are the median and, as spread, the least and the greatest. exfront writes its access log;"
-    " nginx and Apache do where it says so."
+    "Every proxy in turn, {rounds} rounds of {seconds:g} s after {warm_up:g} s of warm-up, on the same back-ends (nginx at four addresses),"
+    " the same slapd and the same load (wrk, 64 keep-alive connections; for the logons {users} users and a browser's 13 header fields)."
+    " Counted is the CPU time, user and system, of the proxy's whole process tree, divided by the requests answered. A ratio is exfront's"
+    " figure over the other's of the same round. Shown are the median and, as spread, the least and the greatest. exfront writes its"
+    " access log; nginx does where it says so, Apache to /dev/null."
 )
+SINGLE = {"memory": memory.measure, "idle": idle.measure, "logon": uncached.measure, "scale": scale.measure}
+HELP = {
+    "memory": "1 GiB bodies in constant memory",
+    "idle": "memory for idle connections",
+    "logon": "the cost of a first logon",
+    "scale": "cost per request with many cached accounts",
+}
 
 
 def side_by_side(options: argparse.Namespace) -> None:
-    """Compare, print, and write the report."""
-    programs.need(("nginx", "apache2", "wrk", "slapd", "slapadd"))
+    """Compare, print, and write the report with its picture."""
     chosen = [scenario for scenario in SCENARIOS if not options.scenario or scenario.name in options.scenario]
-    tables = []
+    setting = SETTING.format(rounds=options.rounds, seconds=options.seconds, warm_up=WARM_UP, users=USERS)
+    tables: list[Table] = []
     with Workshop() as workshop:
         site = Site(workshop, USERS)
         site.start_back_ends()
@@ -35,42 +43,62 @@ def side_by_side(options: argparse.Namespace) -> None:
             table = compare(
                 site, scenario, options.rounds, options.seconds, not options.without_exfront, options.twistd
             )
-            print(report.text(table), end="\n\n", flush=True)
+            print(report.text(table.sheet(setting)), end="\n\n", flush=True)
             tables.append(table)
-    if options.output:
+    if options.without_exfront or options.print_only:
+        return
+    report.renew(options.output, [table.sheet(setting) for table in tables], machine.describe())
+    if len(chosen) == len(SCENARIOS):
         from bench import plot
 
-        options.output.mkdir(parents=True, exist_ok=True)
-        setting = SETTING.format(rounds=options.rounds, seconds=options.seconds, warm_up=WARM_UP, users=USERS)
-        (options.output / "bench.md").write_text(report.markdown(tables, machine.describe(), setting))
         plot.draw(tables, options.output)
 
 
-def options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+def run(options: argparse.Namespace) -> None:
+    """Do what the command line says."""
+    programs.need(("nginx", "apache2", "wrk", "slapd", "slapadd", "openssl"))
+    if options.command is None:
+        side_by_side(options)
+    elif options.command == "profile":
+        profile.run(options.twistd, options.seconds, options.native, options.template, options.keep)
+    else:
+        sheet = SINGLE[options.command](options.twistd)
+        print(report.text(sheet), flush=True)
+        if not options.print_only:
+            report.renew(options.output, [sheet], machine.describe())
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--twistd", help="another twistd than the one beside this interpreter")
+    common.add_argument("--output", type=Path, default=ROOT / "docs", help="folder for the report (default: docs)")
+    common.add_argument("--print-only", action="store_true", help="write no report")
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, parents=[common])
     parser.add_argument(
         "--scenario",
         action="append",
         choices=[scenario.name for scenario in SCENARIOS],
         help="only this one; repeatable",
     )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5, help="counted time of one contender in one round")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=None,
-        help=f"folder for bench.md, bench.png and bench.svg (make bench: {ROOT.name}/docs)",
-    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3, help="counted time of one proxy in one round")
     parser.add_argument("--without-exfront", action="store_true", help="measure the others alone")
-    parser.add_argument("--twistd", help="another twistd than the one beside this interpreter")
+    commands = parser.add_subparsers(dest="command", metavar="memory | idle | logon | scale | profile")
+    for name, text in HELP.items():
+        commands.add_parser(name, help=text, parents=[common])
+    spy = commands.add_parser("profile", help="where the time goes (needs py-spy)", parents=[common])
+    spy.add_argument("--seconds", type=int, default=10)
+    spy.add_argument("--native", action="store_true", help="with the frames of C code")
+    spy.add_argument("--template", choices=["routed.ini", "plain.ini"], default="routed.ini")
+    spy.add_argument("--keep", type=Path, help="also keep the samples here, for a flame graph")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> int:
+    options = parse(arguments)
     try:
-        side_by_side(options(arguments))
-    except Failed as failure:
+        run(options)
+    except (Failed, OSError, HTTPException) as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

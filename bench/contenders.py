@@ -22,22 +22,28 @@ class Contender(NamedTuple):
     roots: tuple[int, ...]
     """The processes whose trees are counted."""
     port: int
+    tls: bool = False
 
 
 Start = Callable[[Site], Contender]
 
 
-def exfront(site: Site, template: str = "routed.ini", twistd: str | None = None, name: str = "exfront") -> Contender:
-    """exfront under this interpreter's twistd, in one process, with its access log written."""
+def exfront(
+    site: Site, template: str = "routed.ini", twistd: str | None = None, tls: bool = False, source: str | None = None
+) -> Contender:
+    """Exfront under this interpreter's twistd (or another), in one process, with its access log written.
+
+    `source` is the directory's URL where it is not the site's slapd.
+    """
     port = free_port()
     values = {
-        "LISTEN": f"tcp:{port}:interface=127.0.0.1",
-        "DIRECTORY": f"ldap://127.0.0.1:{site.directory_port}",
+        "LISTEN": f"{'tls' if tls else 'tcp'}:{port}:interface=127.0.0.1",
+        "DIRECTORY": source or f"ldap://127.0.0.1:{site.directory_port}",
         "BACKEND": site.back_end_port,
-        "TLS": "",
+        "TLS": f"[tls]\ncertificates = {site.certificate().parent}" if tls else "",
     }
-    running = start_twistd(site, f"{name}-{port}", template, port, values, twistd)
-    return Contender(name, (running.pid,), port)
+    running = start_twistd(site, f"exfront-{port}", template, port, values, twistd)
+    return Contender("exfront", (running.pid,), port, tls)
 
 
 def start_twistd(
@@ -52,13 +58,16 @@ def start_twistd(
     return site.workshop.start(name, command, [("127.0.0.1", port)], environment={"PYTHONPATH": path})
 
 
-def nginx_plain(site: Site, log: bool = False) -> Contender:
-    """nginx without any logon, for the first back-end."""
-    return _nginx(site, "nginx", "nginx-plain.conf", log, {"TLS": "", "CERTIFICATE": ""})
+def nginx_plain(site: Site, log: bool = False, tls: bool = False) -> Contender:
+    """Nginx without any logon, for the first back-end."""
+    file = site.certificate() if tls else None
+    certificate = f"ssl_certificate {file};\n        ssl_certificate_key {file};" if tls else ""
+    values: dict[str, object] = {"TLS": "ssl" if tls else "", "CERTIFICATE": certificate}
+    return _nginx(site, "nginx", "nginx-plain.conf", log, values)._replace(tls=tls)
 
 
 def nginx_auth(site: Site, log: bool = False) -> Contender:
-    """nginx with auth_request, the answers of a daemon cached by proxy_cache. The daemon's CPU counts too: it has nothing to do."""
+    """Nginx with auth_request, the answers of a daemon cached by proxy_cache. The daemon's CPU counts too: it has nothing to do."""
     daemon_port = free_port()
     daemon = site.workshop.start(
         f"auth-daemon-{daemon_port}",

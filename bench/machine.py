@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bench import programs
+from bench.processes import Failed
 
 _VERSIONS = {"nginx": ["-v"], "apache2": ["-v"], "slapd": ["-VV"], "wrk": ["-v"]}
 _LIBRARIES = ("Twisted", "uvloop", "httptools", "ldaptor")
@@ -36,7 +37,7 @@ def versions() -> list[str]:
 def _version(program: str) -> str | None:
     try:
         run = subprocess.run([programs.find(program), *_VERSIONS[program]], capture_output=True, text=True, check=False)
-    except programs.Failed:
+    except Failed:
         return None
     found = re.search(r"\d+\.\d+(\.\d+)?", run.stdout + run.stderr)
     return found.group() if found else None

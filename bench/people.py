@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 SUFFIX = "dc=adatum,dc=com"

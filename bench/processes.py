@@ -6,6 +6,7 @@ by an exception or a signal too. Knows no server by name.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -13,10 +14,12 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from types import FrameType, TracebackType
 
 READY = 20.0
 """Seconds within which a server has to accept connections."""
@@ -71,7 +74,7 @@ class Workshop:
         self._started: list[tuple[str, subprocess.Popen[bytes]]] = []
         self.folder = Path()
 
-    def __enter__(self) -> Workshop:
+    def __enter__(self) -> Self:
         signal.signal(signal.SIGTERM, _as_exception)
         self.folder = Path(tempfile.mkdtemp(prefix="exfront-bench-"))
         self.folder.chmod(0o755)  # servers started by root look at it with another user's eyes
@@ -156,16 +159,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask the process to end, wait, then end it and all of its group."""
     if process.poll() is None:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            pass
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
-def _as_exception(number: int, frame: FrameType | None) -> None:
+def _as_exception(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

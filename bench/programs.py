@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from bench.processes import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 PACKAGES = {

@@ -5,18 +5,25 @@ A ratio is made of two figures of the same round, minutes apart at most, so that
 
 from __future__ import annotations
 
-import http.client
-from collections.abc import Sequence
+import ssl
+import urllib.error
+import urllib.request
 from statistics import median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench import cpu, people
-from bench.contenders import Contender
 from bench.load import Load, drive
 from bench.processes import Failed
-from bench.scenarios import Scenario
-from bench.site import Site
+from bench.report import Sheet, verdict
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.contenders import Contender
+    from bench.scenarios import Scenario
+    from bench.site import Site
+
+HEADER = ("proxy", "CPU µs/request", "spread", "exfront / it", "spread", "goal", "")
 WARM_UP = 1.0
 """Seconds of load before each count: caches filled, connections open, the processor awake."""
 
@@ -45,9 +52,15 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
+    """One scenario's figures, the front-end first."""
+
     name: str
     title: str
     rows: tuple[Row, ...]
+
+    def sheet(self, setting: str) -> Sheet:
+        """The figures in words, with a verdict for each goal."""
+        return Sheet(self.name, self.title, list(HEADER), [_cells(row) for row in self.rows], setting)
 
 
 def cost(contender: Contender, load: Load, seconds: float) -> float:
@@ -58,48 +71,49 @@ def cost(contender: Contender, load: Load, seconds: float) -> float:
     return (cpu.seconds(contender.roots) - before) * 1e6 / answered
 
 
+def address(contender: Contender, path: str) -> str:
+    """The URL of a path at the contender."""
+    return f"{'https' if contender.tls else 'http'}://127.0.0.1:{contender.port}{path}"
+
+
 def check(contender: Contender, scenario: Scenario) -> None:
     """Make sure that all do the same work: users are sent to their own home servers, with their names in the URL."""
     if scenario.browser:
         for number in range(8):
-            found = ask(contender.port, f"{scenario.path}where", people.token(number))
+            found = ask(address(contender, f"{scenario.path}where"), people.token(number))
             wanted = f"{people.home(number)} {scenario.path}user{number}/where"
             if found != wanted:
                 raise Failed(f"{contender.name} sends user{number} to {found!r} and not to {wanted!r}")
-    elif (found := ask(contender.port, "/where")) != f"{people.HOMES[0]} /where":
+    elif (found := ask(address(contender, "/where"))) != f"{people.HOMES[0]} /where":
         raise Failed(f"{contender.name} answers {found!r}")
 
 
-def ask(port: int, path: str, token: str | None = None) -> str:
-    """The body of one answer, which has to be a 200."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+def ask(url: str, token: str | None = None) -> str:
+    """The body of one answer, which has to be a 200. Certificates are not verified."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"} if token else {})
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     try:
-        connection.request("GET", path, headers={"Authorization": f"Basic {token}"} if token else {})
-        response = connection.getresponse()
-        body = response.read().decode(errors="replace")
+        with urllib.request.urlopen(request, timeout=10, context=trusting) as response:
+            return str(response.read().decode(errors="replace"))
+    except urllib.error.HTTPError as error:
+        raise Failed(f"{url}: {error.code} {error.read(200)!r}") from None
     except OSError as error:
-        raise Failed(f"port {port} {path}: {error}") from None
-    finally:
-        connection.close()
-    if response.status != 200:
-        raise Failed(f"port {port} {path}: {response.status} {body[:200]}")
-    return body
+        raise Failed(f"{url}: {error}") from None
 
 
 def compare(
     site: Site, scenario: Scenario, rounds: int, seconds: float, front_end: bool, twistd: str | None = None
 ) -> Table:
     """Start the scenario's contenders, let them take turns, end them, and say what each request cost."""
-    starts = ([lambda site: scenario.front_end(site, twistd)] if front_end else []) + list(scenario.others)
-    running = [start(site) for start in starts]
+    running = [scenario.front_end(site, twistd)] if front_end else []
+    running += [start(site) for start in scenario.others]
     costs: dict[str, list[float]] = {contender.name: [] for contender in running}
     for contender in running:
         check(contender, scenario)
     for turn in range(rounds):
         for contender in running[turn % len(running) :] + running[: turn % len(running)]:
-            load = Load(
-                f"http://127.0.0.1:{contender.port}{scenario.path}", site.credentials if scenario.browser else None
-            )
+            load = Load(address(contender, scenario.path), site.credentials if scenario.browser else None)
             costs[contender.name].append(cost(contender, load, seconds))
             site.workshop.check_alive()
     site.workshop.stop([pid for contender in running for pid in contender.roots])
@@ -118,3 +132,13 @@ def _table(scenario: Scenario, costs: dict[str, list[float]], front_end: bool) -
         )
         rows.append(Row(name, Spread.of(figures), ratio, goals.get(name)))
     return Table(scenario.name, scenario.title, tuple(rows))
+
+
+def _cells(row: Row) -> list[str]:
+    ratio = [f"{row.ratio.middle:.2f}", _span(row.ratio, 2)] if row.ratio else ["", ""]
+    judged = [f"≤ {row.goal:.2f}", verdict(row.ratio.middle, row.goal)] if row.goal and row.ratio else ["", ""]
+    return [row.name, f"{row.cost.middle:.1f}", _span(row.cost, 1), *ratio, *judged]
+
+
+def _span(spread: Spread, digits: int) -> str:
+    return f"{spread.least:.{digits}f}–{spread.most:.{digits}f}"

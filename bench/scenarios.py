@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench import contenders
-from bench.contenders import Contender, Start
-from bench.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.contenders import Contender, Start
+    from bench.site import Site
 
 
 class Goal(NamedTuple):
@@ -34,11 +37,20 @@ def _plain(site: Site, twistd: str | None) -> Contender:
     return contenders.exfront(site, "plain.ini", twistd)
 
 
+def _plain_tls(site: Site, twistd: str | None) -> Contender:
+    return contenders.exfront(site, "plain.ini", twistd, tls=True)
+
+
 def _routed(site: Site, twistd: str | None) -> Contender:
     return contenders.exfront(site, "routed.ini", twistd)
 
 
-_LOGGING = partial(contenders.nginx_plain, log=True)
+def _forwarding(name: str, title: str, path: str, factor: float, tls: bool = False) -> Scenario:
+    nginx = partial(contenders.nginx_plain, tls=tls)
+    others: tuple[Start, ...] = (nginx,) if tls else (nginx, partial(nginx, log=True))
+    front_end = _plain_tls if tls else _plain
+    return Scenario(name, title, path, False, others, front_end, (Goal("nginx", factor),))
+
 
 SCENARIOS = (
     Scenario(
@@ -50,22 +62,8 @@ SCENARIOS = (
         front_end=_routed,
         goals=(Goal("nginx auth_request", 1.25), Goal("Apache mod_authnz_ldap", 0.33)),
     ),
-    Scenario(
-        name="plain-1k",
-        title="Plain forwarding, small heads, 1 kB",
-        path="/1k.html",
-        browser=False,
-        others=(contenders.nginx_plain, _LOGGING),
-        front_end=_plain,
-        goals=(Goal("nginx", 1.5),),
-    ),
-    Scenario(
-        name="plain-64k",
-        title="Plain forwarding, small heads, 64 kB",
-        path="/64k.html",
-        browser=False,
-        others=(contenders.nginx_plain, _LOGGING),
-        front_end=_plain,
-        goals=(Goal("nginx", 1.4),),
-    ),
+    _forwarding("plain-1k", "Plain forwarding, small heads, 1 kB", "/1k.html", 1.5),
+    _forwarding("plain-64k", "Plain forwarding, small heads, 64 kB", "/64k.html", 1.4),
+    _forwarding("tls-1k", "Plain forwarding, clients by TLS, 1 kB", "/1k.html", 1.5, tls=True),
+    _forwarding("tls-64k", "Plain forwarding, clients by TLS, 64 kB", "/64k.html", 1.1, tls=True),
 )
