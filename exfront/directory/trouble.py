@@ -84,5 +84,6 @@ def words(reason: Failure) -> str:
 def _tls_words(found: SSL.Error) -> str:
     """OpenSSL tells a list of (library, function, reason)."""
     reasons = [str(detail[-1]) for detail in found.args[0]] if found.args and isinstance(found.args[0], list) else []
-    verified = "" if any("verify failed" in text for text in reasons) else "TLS failed: "
-    return f"{verified or 'TLS not verified: '}{', '.join(reasons) or 'the server ended the handshake'}"
+    if any("verify failed" in text for text in reasons):
+        return "TLS not verified: certificate verify failed"
+    return f"TLS failed: {', '.join(reasons) or 'the server ended the handshake'}"

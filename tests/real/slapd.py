@@ -133,8 +133,9 @@ class Slapd:
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Make it hang: it accepts connections and answers nothing, until `resume`."""
+        """Make it hang: the kernel accepts connections and nobody answers, until `resume`. Returns when all threads stand still."""
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
