@@ -9,14 +9,16 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from exfront.config.mistakes import Mistake, did_you_mean, shown
+from exfront.config.directory_checks import directory_complete, directory_needed
+from exfront.config.mistakes import did_you_mean, shown
 from exfront.config.names import Listening, listening
-from exfront.config.settings import Authentication, FrontEnd, Kind, SchemaName, Scheme
+from exfront.config.settings import FrontEnd, Kind, Match
 from exfront.config.unserved import unserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from exfront.config.mistakes import Mistake
     from exfront.config.sections import Draft, Section
 
 
@@ -28,8 +30,10 @@ def all_checks(draft: Draft) -> Iterator[Mistake]:
         _paths_twice,
         _unknown_servers,
         _kinds_complete,
-        _directory_complete,
-        _directory_needed,
+        _domains_known,
+        _certificates_used,
+        directory_complete,
+        directory_needed,
         _ports_twice,
         _default_tls,
     ):
@@ -60,7 +64,7 @@ def _hosts_twice(draft: Draft) -> Iterator[Mistake]:
 
 
 def _paths_twice(draft: Draft) -> Iterator[Mistake]:
-    every = frozenset(_server_names(draft))
+    every = frozenset(draft.server_names())
     owners: dict[str, list[tuple[frozenset[str], Section]]] = {}
     for section in draft.of("virtual-directory"):
         if "path" not in section.values or section.refused("server"):
@@ -77,12 +81,8 @@ def _paths_twice(draft: Draft) -> Iterator[Mistake]:
         owners[path].append((servers, section))
 
 
-def _server_names(draft: Draft) -> list[str]:
-    return [one.name for one in draft.of("virtual-server")] or ["default"]
-
-
 def _unknown_servers(draft: Draft) -> Iterator[Mistake]:
-    known = _server_names(draft)
+    known = draft.server_names()
     for section in draft.of("virtual-directory"):
         lines = section.item_lines.get("server", ())
         for name, line in zip(section.values.get("server", ()), lines, strict=True):
@@ -104,71 +104,22 @@ def _kinds_complete(draft: Draft) -> Iterator[Mistake]:
             yield section.mistake("servers", "found nothing, allowed with kind = forward is a list of servers")
 
 
-def _directory_complete(draft: Draft) -> Iterator[Mistake]:
-    for section in draft.of("directory"):
-        yield from _bind_complete(section)
-        yield from _start_tls_fits(section)
-        if section.values.get("schema") is SchemaName.CUSTOM and "home_attribute" not in section.given:
-            yield section.mistake(
-                "home_attribute", "found nothing, allowed with schema = custom is an attribute's name"
-            )
-
-
-def _bind_complete(section: Section) -> Iterator[Mistake]:
-    passwords = [key for key in ("bind_password", "bind_password_file") if key in section.given]
-    if len(passwords) == 2:
-        yield section.mistake("bind_password_file", "found beside bind_password, allowed is one of the two")
-    if passwords and "bind_dn" not in section.given:
-        yield section.mistake(passwords[0], "found without bind_dn, allowed is both or none")
-    if "bind_dn" in section.given and not passwords:
-        yield section.mistake("bind_dn", "found without bind_password or bind_password_file, allowed is both or none")
-
-
-def _start_tls_fits(section: Section) -> Iterator[Mistake]:
-    if section.values.get("start_tls"):
-        for key in ("url", "write_url"):
-            if any(url.scheme is Scheme.LDAPS for url in section.values.get(key, ())):
+def _domains_known(draft: Draft) -> Iterator[Mistake]:
+    """With `match = domain` a user without an address in the domain is refused (F16), so there has to be one."""
+    for section in draft.of("virtual-directory"):
+        if section.values.get("match") is Match.DOMAIN and "smtp_domain" not in section.given:
+            servers = draft.servers_of(section)
+            if not servers or any("smtp_domain" not in one.given for one in servers):
                 yield section.mistake(
-                    "start_tls", f"found with ldaps:// in {key}, allowed with ldap:// only; ldaps:// is TLS already"
+                    "match", "found domain without smtp_domain here or in the virtual server, allowed is both"
                 )
 
 
-def _directory_needed(draft: Draft) -> Iterator[Mistake]:
-    if not draft.of("directory"):
-        # the section that is not there is the place, the line is where the need arises
-        for line, why in _needs(draft):
-            yield Mistake(draft.file, line, "directory", "", f"found no such section, which {why} needs")
-            return
-
-
-def _needs(draft: Draft) -> Iterator[tuple[int, str]]:
-    """Where the directory is asked, line and reason, in the file's order."""
-    virtual_directories = draft.of("virtual-directory")
-    if not virtual_directories:
-        yield 1, "the virtual directory 'exchange' (there where no other is)"
-    for section in virtual_directories:
-        kind = section.values.get("kind")
-        if kind in (Kind.MAILBOX, Kind.PUBLIC):
-            yield section.given["kind"], f"kind = {kind.value}"
-        elif kind is Kind.TREE and "replicas" not in section.given:
-            yield section.given["kind"], "kind = tree without replicas"
-        elif kind is not None and _authenticates(draft, section):
-            yield section.line, f"authentication in [{section.title}]"
-
-
-def _authenticates(draft: Draft, section: Section) -> bool:
-    own = section.values.get("authentication")
-    if own is not None:
-        return own is not Authentication.NONE
-    if section.refused("authentication"):
-        return False
-    names = section.values.get("server", ()) or _server_names(draft)
-    servers = [one for one in draft.of("virtual-server") if one.name in names]
-    modes = [
-        one.values.get("authentication", Authentication.BASIC) for one in servers if not one.refused("authentication")
-    ]
-    by_default = not draft.of("virtual-server")  # the one that is there then asks for a password
-    return by_default or any(mode is not Authentication.NONE for mode in modes)
+def _certificates_used(draft: Draft) -> Iterator[Mistake]:
+    """Who names a file of certificates believes that servers are verified."""
+    for section in draft.of("back-end"):
+        if "ca_file" in section.given and not section.refused("tls") and not section.values.get("tls"):
+            yield section.mistake("ca_file", "found without TLS, allowed with tls = yes")
 
 
 def _ports_twice(draft: Draft) -> Iterator[Mistake]:
@@ -212,7 +163,5 @@ def _default_tls(draft: Draft) -> Iterator[Mistake]:
     if refusal is not None and not any("listen" in section.given for section in draft.of("front-end")):
         for section in draft.of("tls"):
             if "certificates" in section.given:
-                yield section.mistake(
-                    "certificates",
-                    f"found without [front-end] listen, which then has tls:443, and that is not served by this version; {refusal.served}",
-                )
+                why = "found without listen, which is tls:443 too then and not served by this version, allowed is with [front-end] listen"
+                yield section.mistake("certificates", why)

@@ -1,6 +1,6 @@
-"""Names and addresses: hosts, domains, networks, listening addresses, directory URLs, distinguished names.
+"""Names and addresses: hosts, domains, networks, listening addresses, paths of virtual directories.
 
-Owns their syntax in the configuration. Resolves nothing and connects to nothing; ldaptor is imported only when a filter is parsed.
+Owns their syntax in the configuration. Resolves nothing and connects to nothing.
 """
 
 from __future__ import annotations
@@ -11,20 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import idna
 
-from exfront.config.forms import Form, Unfit, existing_file
-from exfront.config.settings import DirectoryUrl, Scheme
+from exfront.config.forms import Form, Unfit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_ATTRIBUTE = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)"
-_DN_VALUE = r'(?:\\[0-9A-Fa-f]{2}|\\[ "#+,;<=>\\]|[^\\,+"<>;])+'
-_DN_PAIR = rf"\s*{_ATTRIBUTE}\s*={_DN_VALUE}"
-_DN = re.compile(rf"{_DN_PAIR}(?:[,+]{_DN_PAIR})*")
 _VDIR_PATH = re.compile(r"/|(/[^/]+)+/?")
-_PORTS = {Scheme.LDAP: 389, Scheme.LDAPS: 636}
 
 
 def host_name(text: str) -> str:
@@ -194,65 +188,6 @@ def control_address() -> Form:
         return f"unix:{folder / file}"
 
     return Form(parse, "unix:PATH")
-
-
-def directory_url() -> Form:
-    """One server, file or domain of the directory."""
-
-    def parse(text: str, folder: Path) -> DirectoryUrl:
-        word, _, rest = text.partition(":")
-        scheme = next((one for one in Scheme if one.value == word.lower()), None)
-        if scheme is None:
-            raise ValueError
-        if scheme is Scheme.LDIF:
-            return DirectoryUrl(scheme, path=existing_file(rest, folder))
-        if scheme is Scheme.SRV:
-            return DirectoryUrl(scheme, host_name(rest))
-        if not rest.startswith("//"):
-            raise ValueError
-        if "@" in rest:
-            raise Unfit("names and passwords belong in bind_dn and bind_password")
-        where, port = with_port(rest.removeprefix("//").removesuffix("/"), _PORTS[scheme])
-        return DirectoryUrl(scheme, where, port)
-
-    return Form(parse, "ldap://HOST[:PORT], ldaps://HOST[:PORT], ldif:FILE or srv:DOMAIN")
-
-
-def distinguished_name() -> Form:
-    """A distinguished name (RFC 4514)."""
-
-    def parse(text: str, _: Path) -> str:
-        if not _DN.fullmatch(text):
-            raise ValueError
-        return text
-
-    return Form(parse, "a distinguished name such as dc=adatum,dc=com")
-
-
-def attribute() -> Form:
-    """An attribute of a directory's entry, by name or by number (RFC 4512 2.5)."""
-
-    def parse(text: str, _: Path) -> str:
-        if not re.fullmatch(_ATTRIBUTE, text):
-            raise ValueError
-        return text
-
-    return Form(parse, "an attribute's name")
-
-
-def ldap_filter() -> Form:
-    """A search filter (RFC 4515)."""
-
-    def parse(text: str, _: Path) -> str:
-        from ldaptor.ldapfilter import InvalidLDAPFilter, parseFilter
-
-        try:
-            parseFilter(text)
-        except (InvalidLDAPFilter, RecursionError) as error:
-            raise ValueError from error
-        return text
-
-    return Form(parse, "a search filter such as (objectClass=person)")
 
 
 def virtual_path() -> Form:

@@ -70,6 +70,15 @@ class Draft:
         """The sections of one kind."""
         return [one for one in self.sections if one.table.title == title]
 
+    def server_names(self) -> list[str]:
+        """The virtual servers that there are, the one that is there by default too."""
+        return [one.name for one in self.of("virtual-server")] or ["default"]
+
+    def servers_of(self, virtual_directory: Section) -> list[Section]:
+        """The virtual servers that a virtual directory belongs to, as far as they have sections."""
+        names = virtual_directory.values.get("server", ()) or self.server_names()
+        return [one for one in self.of("virtual-server") if one.name in names]
+
 
 def section_of(part: Part, file: str, folder: Path) -> tuple[Section | None, list[Mistake]]:
     """The section that `part` is, None where there is no such kind, and every mistake in it."""
@@ -192,7 +201,7 @@ def _parsed(table: Table, key: Key, text: str, folder: Path, hidden: bool) -> tu
         return None, f"found {found}{why}, allowed is {_allowed(table, key)}{guess}"
     refusal = unserved(table.title, key.name, text)
     if refusal is not None:
-        return None, f"found {found}, which is not served by this version; {refusal.served}"
+        return None, f"found {found}, which is not served by this version, allowed is {refusal.allowed}"
     return value, ""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from exfront.config import forms, names, settings
+from exfront.config import directory_names, forms, names, settings
 from exfront.config.settings import Kind, SchemaName
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _secret(name: str, says: str) -> tuple[Key, Key]:
 
 _NETWORKS = forms.list_of(names.network())
 _SERVERS = forms.list_of(names.host())
-_URLS = forms.list_of(names.directory_url(), forms.LINES, "one a line")
+_URLS = forms.list_of(directory_names.directory_url(), forms.LINES, "one a line")
 _DOMAINS = forms.list_of(names.domain(), forms.LIST, "separated by commas")
 _FIELD_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SIZE_LIMIT = 1 << 50
@@ -143,13 +143,18 @@ DIRECTORY = Table(
     (
         Key("url", _URLS, "", "the directory's servers, tried in order", required=True),
         Key("schema", forms.one_of(SchemaName), "exchange", "how entries say who lives where"),
-        Key("base", names.distinguished_name(), "", "where accounts are; empty is everywhere (global catalog)"),
         Key(
-            "configuration_base", names.distinguished_name(), "", "where stores, trees and servers are; base by default"
+            "base", directory_names.distinguished_name(), "", "where accounts are; empty is everywhere (global catalog)"
+        ),
+        Key(
+            "configuration_base",
+            directory_names.distinguished_name(),
+            "",
+            "where stores, trees and servers are; base by default",
         ),
         Key("write_url", _URLS, "", "where passwords are changed when url is a global catalog; url by default"),
         Key("resolver", names.resolver(), "", "the DNS server for srv:; the system's by default"),
-        Key("bind_dn", names.distinguished_name(), "", "who searches; anonymous by default"),
+        Key("bind_dn", directory_names.distinguished_name(), "", "who searches; anonymous by default"),
         *_secret("bind_password", "the password of bind_dn"),
         Key("start_tls", forms.switch(), "no", "whether connections to ldap:// are encrypted before anything is said"),
         Key(
@@ -171,16 +176,18 @@ DIRECTORY = Table(
         Key("poll", forms.lifetime(), "60", "seconds between looks for changed servers; 0 is never"),
         Key(
             "account_filter",
-            names.ldap_filter(),
+            directory_names.ldap_filter(),
             "(objectClass=*)",
             "what every account matches besides its name",
             _CUSTOM,
         ),
-        Key("name_attribute", names.attribute(), "uid", "holds the logon name", _CUSTOM),
-        Key("address_attribute", names.attribute(), "mail", "holds the mail addresses", _CUSTOM),
-        Key("home_attribute", names.attribute(), "", "holds the home server's name; has to be given", _CUSTOM),
-        Key("identity_attribute", names.attribute(), "entryUUID", "what users are spread by", _CUSTOM),
-        Key("disabled_attribute", names.attribute(), "", "switches HTTP access off; nobody's by default"),
+        Key("name_attribute", directory_names.attribute(), "uid", "holds the logon name", _CUSTOM),
+        Key("address_attribute", directory_names.attribute(), "mail", "holds the mail addresses", _CUSTOM),
+        Key(
+            "home_attribute", directory_names.attribute(), "", "holds the home server's name; has to be given", _CUSTOM
+        ),
+        Key("identity_attribute", directory_names.attribute(), "entryUUID", "what users are spread by", _CUSTOM),
+        Key("disabled_attribute", directory_names.attribute(), "", "switches HTTP access off; nobody's by default"),
     ),
     settings.DirectorySettings,
     selector="schema",
@@ -255,7 +262,7 @@ VIRTUAL_DIRECTORY = Table(
             "how users are spread over servers",
             _PUBLIC + _TREE + _FORWARD,
         ),
-        Key("tree", names.distinguished_name(), "", "the folder tree's name in the directory", _TREE),
+        Key("tree", directory_names.distinguished_name(), "", "the folder tree's name in the directory", _TREE),
         Key("replicas", _SERVERS, "", "the servers that hold the tree, where the directory does not list them", _TREE),
         Key("servers", _SERVERS, "", "the servers behind it", _FORWARD + _APPLICATION),
         Key(

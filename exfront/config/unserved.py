@@ -15,21 +15,21 @@ class Unserved(NamedTuple):
     key: str
     beginning: str
     """What such a value begins with, in lower case; empty: every value."""
-    served: str
-    """What is there instead."""
+    allowed: str
+    """What is served instead."""
 
 
 UNSERVED = (
-    Unserved("front-end", "listen", "tls:", "tcp:, haproxy:tcp: and systemd: are"),
-    Unserved("front-end", "admin", "", "status is"),
-    Unserved("directory", "url", "srv:", "ldap://, ldaps:// and ldif: are"),
-    Unserved("directory", "write_url", "srv:", "ldap:// and ldaps:// are"),
-    Unserved("virtual-server", "authentication", "forms", "basic and none are"),
-    Unserved("virtual-directory", "authentication", "forms", "basic and none are"),
-    Unserved("virtual-directory", "kind", "application", "mailbox, public, tree and forward are"),
-    Unserved("virtual-directory", "kind", "password", "mailbox, public, tree and forward are"),
-    Unserved("failover", "probe", "", "unavailable is: a mark ends by itself"),
-    Unserved("store", "url", "redis", "memory: is"),
+    Unserved("front-end", "listen", "tls:", "tcp:, haproxy:tcp: and systemd:"),
+    Unserved("front-end", "admin", "", "none"),
+    Unserved("directory", "url", "srv:", "ldap://, ldaps:// and ldif:"),
+    Unserved("directory", "write_url", "srv:", "ldap:// and ldaps://"),
+    Unserved("virtual-server", "authentication", "forms", "basic, none"),
+    Unserved("virtual-directory", "authentication", "forms", "basic, none"),
+    Unserved("virtual-directory", "kind", "application", "mailbox, public, tree, forward"),
+    Unserved("virtual-directory", "kind", "password", "mailbox, public, tree, forward"),
+    Unserved("failover", "probe", "", "none"),
+    Unserved("store", "url", "redis", "memory:"),
 )
 
 

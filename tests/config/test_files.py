@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 
 from exfront.config import forms
 from exfront.config.forms import MOST_SECRET
 from exfront.config.settings import Secret
+from tests.config.pem import certificate, revocations
 from tests.config.text import mistakes_in, settings_from
 
 SECRET = "[directory]\nurl = ldap://a\nbind_dn = cn=x\nbind_password_file = directory.secret\n"
@@ -127,21 +123,3 @@ class LdifTests(FileCase):
         (mistake,) = mistakes_in("[directory]\nurl = ldif:demo.ldif\n", self.folder)
         self.assertEqual(mistake.line, 2)
         self.assertIn("'ldif:demo.ldif' (there is no such file)", mistake.text)
-
-
-NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-FROM = datetime(2026, 1, 1, tzinfo=UTC)
-UNTIL = FROM + timedelta(days=1)
-
-
-def certificate() -> bytes:
-    """A certificate in PEM, good for nothing."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = x509.CertificateBuilder(NAME, NAME, key.public_key(), x509.random_serial_number(), FROM, UNTIL)
-    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
-
-
-def revocations() -> bytes:
-    """A list of revoked certificates in PEM: also from an authority, and no certificate."""
-    builder = x509.CertificateRevocationListBuilder(NAME, FROM, UNTIL)
-    return builder.sign(ec.generate_private_key(ec.SECP256R1()), SHA256()).public_bytes(Encoding.PEM)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -278,6 +280,20 @@ class LoadTests(SynchronousTestCase):
         """Settings are values: equal when the text is equal, hashable in every part."""
         self.assertEqual(settings_from(DIRECTORY), settings_from(DIRECTORY))
         hash(settings_from(DIRECTORY))
+
+
+class ReactorTests(SynchronousTestCase):
+    """Reading a configuration is no part of running."""
+
+    def test_no_reactor(self) -> None:
+        """A configuration, a search filter included, is read without a reactor being installed."""
+        path = Path(self.mktemp()).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(DIRECTORY + "schema = custom\nhome_attribute = host\naccount_filter = (a=b)\n")
+        code = "import sys; from exfront.config.reader import load; load(sys.argv[1]); print('twisted.internet.reactor' in sys.modules)"
+        command = [sys.executable, "-c", code, str(path)]
+        done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout, "False\n")
 
 
 class SampleTests(SynchronousTestCase):
