@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
 HIDDEN = frozenset({"userpassword"})
-"""Never given out by a search."""
+"""Neither given out nor looked at by a search."""
 LOCKED_ATTRIBUTE = "pwdaccountlockedtime"
 MUST_CHANGE_ATTRIBUTE = "pwdreset"
 
@@ -57,7 +57,7 @@ class LdifSource:
             found = self._store.search(query)
         except DirectoryError as error:
             return fail(error)
-        return succeed([_shown(entry, query.attributes) for entry in found])
+        return succeed(found)
 
     def bind(self, dn: str, password: str) -> Deferred[Bound]:
         """See `Source`.
@@ -125,11 +125,14 @@ def read(path: Path) -> Store:
                 entries[key] = entry
     except (LDIFParseError, DirectoryError, NotImplementedError, ValueError) as error:
         raise DirectoryError(f"{path}:{_place(number, reader)}: {_reason(error)}") from None
-    return Store(entries)
+    return Store(entries, HIDDEN)
 
 
 class _Reader(LDIF):  # type: ignore[misc]  # ldaptor has no types
     """ldaptor's parser, with its entries as plain dictionaries instead of objects."""
+
+    dn: bytes | None = None
+    data: dict[bytes, list[bytes]] | None = None
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
@@ -149,6 +152,8 @@ class _Reader(LDIF):  # type: ignore[misc]  # ldaptor has no types
         if line:
             super().state_IN_ENTRY(line)
             return
+        assert self.dn is not None
+        assert self.data is not None
         values: dict[str, tuple[bytes, ...]] = {}
         for name, several in self.data.items():
             key = name.decode().lower()
@@ -175,15 +180,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, DirectoryError):
         return str(error)
     return "a value that is not base64 or a name that is not UTF-8"
-
-
-def _shown(entry: Entry, attributes: tuple[str, ...]) -> Entry:
-    """The entry with the attributes that were asked for: all of them for none or `*` (RFC 4511 4.5.1.8)."""
-    wanted = {name.lower() for name in attributes}
-    everything = not wanted or "*" in wanted
-    kept = {
-        name: values
-        for name, values in entry.attributes.items()
-        if (everything or name in wanted) and name not in HIDDEN
-    }
-    return Entry(entry.dn, kept)

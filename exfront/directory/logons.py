@@ -11,18 +11,18 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from exfront.directory.cache import Cache, Fetched
 from exfront.directory.dn import normal_dn
-from exfront.errors import DirectoryError, DirectoryUnreachable
+from exfront.directory.outage import or_away
+from exfront.errors import DirectoryUnreachable
 from exfront.model import Account, AmbiguousAccount, DirectoryAway, LoggedOn, LogonCause, LogonRefused, NoAccount
 from exfront.policy.logon import account_name, read_basic
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
-    from twisted.python.failure import Failure
 
     from exfront.directory.cache import Slot
     from exfront.directory.interface import Bound, Source
@@ -121,15 +121,7 @@ class LogonScope:
         name = account_name(credentials.name, self._default_domain)
         before = self._answers.slot(digest)
         checked = self._answers.fetch(digest, partial(self._checks.start, credentials, name, before))
-        return checked.addErrback(self._away)
-
-    def _away(self, failure: Failure) -> DirectoryAway | Failure:
-        if failure.check(CancelledError):
-            return failure
-        if not failure.check(DirectoryError):
-            self._log.error("a logon failed unexpectedly: {kind}", kind=failure.type.__name__)
-            return DirectoryAway("internal error")
-        return DirectoryAway(failure.getErrorMessage())
+        return or_away(checked, self._log)
 
 
 class _Checks:
@@ -161,13 +153,12 @@ class _Checks:
         self, credentials: Credentials, name: AccountName, before: Slot[Remembered] | None
     ) -> Fetched[Remembered]:
         account = await self._directory.account(name)
-        match account:
-            case DirectoryAway(reason):
-                raise DirectoryUnreachable(reason)
-            case NoAccount():  # kept by the directory, for its own time
-                return Fetched(LogonRefused(LogonCause.UNKNOWN, credentials.name), 0)
-            case AmbiguousAccount(dns):
-                return Fetched(LogonRefused(LogonCause.AMBIGUOUS, credentials.name, "; ".join(dns)), 0)
+        if isinstance(account, DirectoryAway):
+            raise DirectoryUnreachable(account.reason)
+        if isinstance(account, NoAccount):  # kept by the directory, for its own time
+            return Fetched(LogonRefused(LogonCause.UNKNOWN, credentials.name), 0)
+        if isinstance(account, AmbiguousAccount):
+            return Fetched(LogonRefused(LogonCause.AMBIGUOUS, credentials.name, "; ".join(account.dns)), 0)
         ends = self._believed_until(account, before)
         if ends is None:
             bound = await self._source.bind(account.dn, credentials.password)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ldaptor.protocols import pureldap
 
 from exfront.directory.dn import is_below, normal_dn, parent
-from exfront.directory.interface import Scope
+from exfront.directory.interface import Entry, Scope
 from exfront.errors import DirectoryError, SizeLimitExceeded
 
 if TYPE_CHECKING:
@@ -25,25 +25,30 @@ Values = dict[str, frozenset[Value]]
 
 
 class Store:
-    """Entries by their normal DN."""
+    """Entries by their normal DN. Searches see nothing of the attributes in `hidden` (lower case)."""
 
-    def __init__(self, entries: dict[str, Entry]) -> None:
+    def __init__(self, entries: dict[str, Entry], hidden: frozenset[str] = frozenset()) -> None:
+        self._hidden = hidden
         self._entries = entries
         self._values: dict[str, Values] = {}
         self._index: dict[tuple[str, Value], set[str]] = {}
         for dn, entry in entries.items():
-            values = {name: frozenset(map(comparable, several)) for name, several in entry.attributes.items()}
+            values = {
+                name: frozenset(map(comparable, several))
+                for name, several in entry.attributes.items()
+                if name not in hidden
+            }
             self._values[dn] = values
             for name, several in values.items():
                 for value in several:
                     self._index.setdefault((name, value), set()).add(dn)
 
     def named(self, dn: str) -> Entry | None:
-        """The entry with that normal DN."""
+        """The entry with that normal DN, whole."""
         return self._entries.get(dn)
 
     def search(self, query: Query) -> list[Entry]:
-        """The entries that match, by name or in the order of the file.
+        """The entries that match, with the attributes that were asked for: all of them for none or `*` (RFC 4511 4.5.1.8).
 
         Raises SizeLimitExceeded, and DirectoryError for a kind of condition that is not evaluated here.
         """
@@ -54,7 +59,17 @@ class Store:
         ]
         if query.size_limit and len(found) > query.size_limit:
             raise SizeLimitExceeded(f"more than {query.size_limit} entries match")
-        return [self._entries[dn] for dn in found]
+        return [self._shown(self._entries[dn], query.attributes) for dn in found]
+
+    def _shown(self, entry: Entry, attributes: tuple[str, ...]) -> Entry:
+        wanted = {name.lower() for name in attributes}
+        everything = not wanted or "*" in wanted
+        kept = {
+            name: values
+            for name, values in entry.attributes.items()
+            if (everything or name in wanted) and name not in self._hidden
+        }
+        return Entry(entry.dn, kept)
 
     def _candidates(self, query: Query, base: str) -> Iterable[str]:
         if query.scope is Scope.BASE:

@@ -1,18 +1,24 @@
-"""Whether the directory is away, and what follows from it: the log says so, and somebody keeps asking (F21).
+"""What follows from an absent directory: the log says so, somebody keeps asking, and errors become values (F21).
 
 Owns the last time of each; knows nothing of caches and answers.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
+
+from exfront.errors import DirectoryError
+from exfront.model import DirectoryAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
 
     from exfront.directory.interface import Source
 
@@ -20,6 +26,9 @@ LINE_EVERY = 60.0
 """Seconds between two log lines about answers past their end."""
 PROBE_EVERY = 5.0
 """Seconds between two attempts to find the directory back while only answers past their end are served."""
+
+
+T = TypeVar("T")
 
 
 class Outage:
@@ -47,3 +56,20 @@ class Outage:
         if now >= self._next_probe:
             self._next_probe = now + PROBE_EVERY
             self._probe()
+
+
+def or_away(waiting: Deferred[T], log: Logger) -> Deferred[T | DirectoryAway]:
+    """What is waited for, or DirectoryAway: the one place where the directory's exceptions become values.
+
+    A cancellation stays a failure; anything unexpected is logged, and looks to the client like an absent directory.
+    """
+
+    def translate(failure: Failure) -> DirectoryAway:
+        if failure.check(CancelledError):
+            failure.raiseException()
+        if failure.check(DirectoryError):
+            return DirectoryAway(failure.getErrorMessage())
+        log.failure("asking the directory failed unexpectedly", failure)
+        return DirectoryAway("internal error")
+
+    return waiting.addErrback(translate)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 
 from exfront.directory import filters
 from exfront.directory.accounts import NO_ATTRIBUTES, Accounts
 from exfront.directory.interface import Query, Scope
-from exfront.directory.outage import Outage
+from exfront.directory.outage import Outage, or_away
 from exfront.directory.topology import ServerMap
 from exfront.errors import DirectoryError
-from exfront.model import DirectoryAway
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -73,7 +72,7 @@ class Directory:
 
     def account(self, name: AccountName) -> Deferred[AccountAnswer]:
         """Who has that name. Never fails: DirectoryAway when there is no answer to be had. May be cancelled."""
-        return self._answered(self._accounts.fetch(name))
+        return or_away(self._accounts.fetch(name), self._log)
 
     def account_remaining(self, name: AccountName) -> float:
         """Seconds for which the cached answer to that name is good; 0 or less: there is none."""
@@ -89,10 +88,8 @@ class Directory:
         Old ones are among them, marked (F43). Never fails: DirectoryAway when there is no answer to be had. May be cancelled.
         """
         if self._servers is None:
-            done: Deferred[HoldersAnswer] = Deferred()
-            done.callback(())
-            return done
-        return self._answered(self._servers.holders(tree))
+            return succeed(())
+        return or_away(self._servers.holders(tree), self._log)
 
     def forget(self, account: Account) -> None:
         """Look the account up afresh next time (F50)."""
@@ -133,8 +130,8 @@ class Directory:
 
     def _look(self) -> None:
         self._next_look = None
-        self._looking = Deferred.fromCoroutine(self._compare())
-        self._looking.addCallbacks(lambda _: self._look_later(), self._look_failed)
+        looking = self._looking = Deferred.fromCoroutine(self._compare())
+        _ = looking.addCallbacks(lambda _: self._look_later(), self._look_failed)
 
     async def _compare(self) -> None:
         """Reset when servers, stores or trees are not what they were at the last look."""
@@ -164,19 +161,7 @@ class Directory:
         wait = poll if self._snapshot is not None else min(poll, FIRST_LOOK_AGAIN)
         self._next_look = self._clock.callLater(wait, self._look)
 
-    def _answered(self, waiting: Deferred) -> Deferred:
-        return waiting.addErrback(self._away)
-
-    def _away(self, failure: Failure) -> DirectoryAway | Failure:
-        """The one place where the directory's exceptions become values."""
-        if failure.check(CancelledError):
-            return failure
-        if not failure.check(DirectoryError):
-            self._log.failure("a directory lookup failed unexpectedly", failure)
-            return DirectoryAway("internal error")
-        return DirectoryAway(failure.getErrorMessage())
-
     def _probe(self) -> None:
         """Ask anything, so that a directory that is back is noticed."""
         query = Query(self._settings.base, Scope.BASE, filters.present("objectClass"), NO_ATTRIBUTES, 1)
-        self._source.search(query).addErrback(lambda failure: failure.trap(DirectoryError))
+        _ = self._source.search(query).addErrback(lambda failure: failure.trap(DirectoryError))

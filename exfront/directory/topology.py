@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from exfront.directory.outage import Outage
     from exfront.directory.schemas.base import StoreRecord, Topology
     from exfront.model import Server
+
+Kept = TypeVar("Kept")
 
 Snapshot = frozenset[tuple[str, tuple[tuple[str, tuple[bytes, ...]], ...]]]
 """Everything that routing depends on of servers, stores and trees, to be compared."""

@@ -19,7 +19,7 @@ ORGANISATION = f"cn=Adatum,ou=configuration,{ROOT}"
 
 def settings(**keys: object) -> DirectorySettings:
     """The defaults with a base, and with `keys` over them; no polling unless it is asked for."""
-    return DirectorySettings(url=(DirectoryUrl(Scheme.LDAP, "gc1"),), **({"base": ROOT, "poll": 0} | keys))
+    return DirectorySettings(**({"url": (DirectoryUrl(Scheme.LDAP, "gc1"),), "base": ROOT, "poll": 0} | keys))
 
 
 def basic(name: str, password: str, encoding: str = "utf-8") -> bytes:
