@@ -7,10 +7,10 @@ plain printable ASCII is escaped. Never gets a credential: no header but Referer
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_left
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as _string
 from typing import TYPE_CHECKING, NamedTuple
 
 from exfront.config.settings import LogFormat
@@ -149,14 +149,20 @@ def _hex(match: re.Match[bytes]) -> bytes:
 
 def _json(done: Finished, stamp: bytes) -> bytes:
     """One object a line; keys are the fields' names. Bytes that are not ASCII are shown as in the combined format."""
-    shown = {key: _text(value) if isinstance(value, bytes) else value for key, value in done._asdict().items()}
-    if done.back_end_seconds < 0:
-        shown["back_end_seconds"] = None
-    return json.dumps({"time": stamp.decode(), **shown}, separators=(",", ":")).encode() + b"\n"
+    (peer, method, target, minor, status, sent, seconds, request_id, received, user, vdir, back_end, reason,
+     back_end_seconds, attempts, referer, agent) = done  # fmt: skip
+    waited = f"{back_end_seconds:.6f}" if back_end_seconds >= 0 else "null"
+    return (
+        f'{{"time":"{stamp.decode()}","peer":{_quoted(peer)},"user":{_string(user)},"method":{_quoted(method)},'
+        f'"raw_target":{_quoted(target)},"minor":{minor},"status":{status},"sent":{sent},"received":{received},'
+        f'"referer":{_quoted(referer)},"user_agent":{_quoted(agent)},"vdir":{_string(vdir)},"back_end":{_string(back_end)},'
+        f'"reason":{_string(reason)},"seconds":{seconds:.6f},"back_end_seconds":{waited},"attempts":{attempts},'
+        f'"request_id":{_quoted(request_id)}}}\n'
+    ).encode()
 
 
-def _text(value: bytes) -> str:
-    return value.decode("ascii", "backslashreplace")
+def _quoted(value: bytes) -> str:
+    return _string(value.decode("ascii", "backslashreplace"))
 
 
 def _common_stamp(now: float) -> bytes:

@@ -89,6 +89,7 @@ class Lines(SynchronousTestCase):
         self.assertTrue(line[:-1].isascii())
         found: dict[str, Any] = json.loads(line)
         self.assertEqual((found["status"], found["user"], found["back_end"]), (200, user, "backend1"))
+        self.assertEqual(set(found), {"time", *Finished._fields})
         self.assertEqual(found["raw_target"], target.decode("ascii", "backslashreplace"))
 
     def test_json_says_null_where_no_back_end_answered(self) -> None:

@@ -121,6 +121,18 @@ class Appending(SynchronousTestCase):
         self.assertEqual(seen, sent)
         self.assertEqual((file.lost, self.said()), (0, []))
 
+    def test_closing_with_a_slow_reader(self) -> None:
+        """What the pipe takes is written, and no timer stays behind."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        os.set_blocking(writer, False)
+        self.patch(os, "open", lambda *arguments: writer)
+        file = self.made()
+        file.write(b"x" * 200_000)
+        file.write(b"y\n")
+        file.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_no_reader_at_all_costs_bounded_memory(self) -> None:
         """Beyond a megabyte lines are lost and counted; the next line begins a line of its own."""
         reader, writer = os.pipe()

@@ -21,7 +21,14 @@ Leaf = TypeVar("Leaf")
 
 _NAME = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~@!$&'()*+,=:."
 """What stands for itself in a segment (RFC 3986 3.3), but for `;`: nothing to decode and nothing to encode."""
-_USUAL = _NAME + b"/"
+_USUAL = _NAME + b"/%"
+_SUSPECT = re.compile(
+    rb"%(?!2[0-46-9A-Da-d]|3[0-9AC-Fac-f]|[46][0-9A-Fa-f]|5[0-9ABD-Fabd-f]|7[0-9A-Ea-e]"
+    rb"|[89ABab][0-9A-Fa-f]|[Cc][2-9A-Fa-f]|[Dd][0-9A-Fa-f]|[Ee][1-9A-Fa-f]|[Ff][1-4])|%20(?:[./]|$)|[./]%20"
+)
+"""Escapes that need the careful reading: broken ones, `%`, `.`, `/`, `;`, `\\`, controls, overlong UTF-8, blanks at a name's ends."""
+_PERCENT, _SLASH = b"%/"
+"""As numbers: looking for a number in bytes takes a fifth of the time."""
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]")
@@ -39,9 +46,16 @@ def safe_segments(path: bytes) -> tuple[bytes, ...] | None:
     `/Exchange/anna/` gives `(b"exchange", b"anna", b"")`. `%2F` inside a segment stays part of it. None for a path that does not
     begin with `/`, holds a dot segment in any reading, a malformed escape, a control character or overlong UTF-8.
     """
-    if path.translate(None, _USUAL) or b"//" in path or b"/." in path or path[:1] != b"/":
+    if _needs_care(path):
         return _careful_segments(path)
-    return tuple(path[1:].lower().split(b"/"))
+    return tuple((unquote_to_bytes(path[1:]) if _PERCENT in path else path[1:]).lower().split(b"/"))
+
+
+def _needs_care(path: bytes) -> bool:
+    """Whether the generous reading of a path can differ from the plain one."""
+    if path.translate(None, _USUAL) or path.find(b"//") >= 0 or path.find(b"/.") >= 0 or not path or path[0] != _SLASH:
+        return True
+    return _PERCENT in path and _SUSPECT.search(path) is not None
 
 
 def _careful_segments(path: bytes) -> tuple[bytes, ...] | None:
@@ -79,14 +93,18 @@ class Paths(Generic[Leaf]):
         self._leaves: dict[tuple[bytes, ...], Leaf] = {tuple(_configured(path)): leaf for path, leaf in leaves.items()}
         self._depths = sorted({len(one) for one in self._leaves}, reverse=True)
         self._deepest = max(self._depths, default=0)
+        """Segments beyond this one lead nowhere else, so they need not be looked at."""
 
     def find(self, path: bytes) -> tuple[bool, Leaf | None]:
         """Whether the path is safe (else answer 400) and the leaf it leads to, None where there is none (404).
 
         A path is not safe either when a back-end that merges slashes, or takes `%2F` for one, would find another leaf.
         """
-        if not (path.translate(None, _USUAL) or b"//" in path or b"/." in path or path[:1] != b"/"):
-            return True, self._longest(tuple(path[1:].lower().split(b"/", self._deepest)))
+        if not _needs_care(path):
+            parts = path[1:].lower().split(b"/", self._deepest)
+            if _PERCENT in path:
+                parts = [unquote_to_bytes(one).lower() if _PERCENT in one else one for one in parts[: self._deepest]]
+            return True, self._longest(tuple(parts))
         segments = _careful_segments(path)
         if segments is None:
             return False, None
@@ -126,7 +144,7 @@ def mailbox_of(path: bytes, depth: int) -> str | None:
     if len(raw) <= _LONGEST_NAME and not raw.translate(None, _NAME):
         return raw.decode("ascii").lower()
     try:
-        name = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8").lower()
+        name = (unquote_to_bytes(raw) if _PERCENT in raw else raw).decode("utf-8").lower()
     except UnicodeDecodeError:
         return None
     return None if len(name) > _LONGEST_NAME or _NO_NAME.search(name) is not None else name
@@ -142,4 +160,4 @@ def implicit_target(target: bytes, mailbox: str) -> bytes:
     segment = mailbox.encode()
     if segment.translate(None, _NAME):
         segment = quote(segment, safe=_NAME.decode("ascii")).encode("ascii")
-    return b"".join((path, b"" if path[-1:] == b"/" else b"/", segment, b"/", mark, query))
+    return b"".join((path, b"" if path.endswith(b"/") else b"/", segment, b"/", mark, query))

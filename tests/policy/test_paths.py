@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from exfront.policy.paths import Paths, depth_of, implicit_target, mailbox_of, safe_segments
+from exfront.policy.paths import Paths, _careful_segments, depth_of, implicit_target, mailbox_of, safe_segments
 
 _PIECES = st.sampled_from(
     [b"/", b"//", b".", b"..", b"%2e", b"%2E", b"%252e", b"%2f", b"%252F", b"%5c", b"\\", b"%", b"%25", b";x", b"%3b", b"a",
@@ -80,6 +80,19 @@ class SafePaths(SynchronousTestCase):
         for reading in (path, once, unquote_to_bytes(once), unquote_to_bytes(unquote_to_bytes(once))):
             self.assertFalse(_dotted(reading), reading)
             self.assertNotIn(b"\x00", reading)
+
+    @settings(deadline=None, max_examples=400)
+    @given(_PATHS | st.lists(st.sampled_from([b"/", b"a", b".", b"%"]) | st.integers(0, 255).map(lambda n: b"%%%02X" % n), max_size=8)
+           .map(lambda parts: b"/x" + b"".join(parts)))  # fmt: skip
+    def test_the_short_cut_comes_to_the_same(self, path: bytes) -> None:
+        """F7: a path that seems harmless reads the same with all care, for its segments and for its leaf."""
+        careful = _careful_segments(path)
+        self.assertEqual(safe_segments(path), careful)
+        safe, leaf = Paths({b"/x/a": 1, b"/exchange": 2, b"/": 3}).find(path)
+        if careful is None:
+            self.assertFalse(safe)
+        elif safe:
+            self.assertEqual(leaf, 1 if careful[:2] == (b"x", b"a") else 2 if careful[:1] == (b"exchange",) else 3)
 
     def test_a_long_hostile_path_costs_little(self) -> None:
         """F7: escapes of escapes are followed three times, then refused."""
