@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ldaptor.protocols.pureldap import LDAPFilter
 
-    from exfront.directory.interface import Entry, Query
+    from exfront.directory.interface import Query
 
 Value = str | bytes
 Values = dict[str, frozenset[Value]]

@@ -20,7 +20,7 @@ class NormalDn(SynchronousTestCase):
         self.assertEqual(first_value("cn=Berg\\, Anna,dc=adatum"), "Berg, Anna")
 
     def test_a_backslash_behind_a_backslash_escapes_nothing_else(self) -> None:
-        """In `a\\\\,b` the comma parts: the backslash before it is a character."""
+        r"""In `a\\,b` the comma parts: the backslash before it is a character."""
         self.assertEqual(parent("cn=a\\\\,dc=b"), "dc=b")
 
     @settings(deadline=None, max_examples=200)

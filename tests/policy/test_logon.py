@@ -69,7 +69,7 @@ class Basic(SynchronousTestCase):
 
 class Names(SynchronousTestCase):
     def test_every_form(self) -> None:
-        """F26: bare name with the default domain, DOMAIN\\name, UPN; all in lower case."""
+        r"""F26: bare name with the default domain, DOMAIN\name, UPN; all in lower case."""
         for typed, expected in (
             ("Anna", (NameKind.ACCOUNT, "anna", "adatum")),
             (" anna ", (NameKind.ACCOUNT, "anna", "adatum")),
