@@ -21,6 +21,7 @@ SETTING = (
     " figure over the other's of the same round. Shown are the median and, as spread, the least and the greatest. exfront writes its"
     " access log; nginx does where it says so, Apache to /dev/null."
 )
+USUAL = [scenario.name for scenario in SCENARIOS if not scenario.on_request]
 SINGLE = {"memory": memory.measure, "idle": idle.measure, "logon": uncached.measure, "scale": scale.measure}
 HELP = {
     "memory": "1 GiB bodies in constant memory",
@@ -32,7 +33,7 @@ HELP = {
 
 def side_by_side(options: argparse.Namespace) -> None:
     """Compare, print, and write the report with its picture."""
-    chosen = [scenario for scenario in SCENARIOS if not options.scenario or scenario.name in options.scenario]
+    chosen = [scenario for scenario in SCENARIOS if scenario.name in options.scenario]
     setting = SETTING.format(rounds=options.rounds, seconds=options.seconds, warm_up=WARM_UP, users=USERS)
     tables: list[Table] = []
     with Workshop() as workshop:
@@ -48,7 +49,7 @@ def side_by_side(options: argparse.Namespace) -> None:
     if options.without_exfront or options.print_only:
         return
     report.renew(options.output, [table.sheet(setting) for table in tables], machine.describe())
-    if len(chosen) == len(SCENARIOS):
+    if {scenario.name for scenario in chosen} >= set(USUAL):
         from bench import plot
 
         plot.draw(tables, options.output)
@@ -74,11 +75,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     common.add_argument("--output", type=Path, default=ROOT / "docs", help="folder for the report (default: docs)")
     common.add_argument("--print-only", action="store_true", help="write no report")
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, parents=[common])
+    names = [scenario.name for scenario in SCENARIOS]
     parser.add_argument(
-        "--scenario",
-        action="append",
-        choices=[scenario.name for scenario in SCENARIOS],
-        help="only this one; repeatable",
+        "--scenario", nargs="+", choices=names, default=USUAL, metavar="NAME", help=f"of {', '.join(names)}"
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3, help="counted time of one proxy in one round")

@@ -80,11 +80,11 @@ def check(contender: Contender, scenario: Scenario) -> None:
     """Make sure that all do the same work: users are sent to their own home servers, with their names in the URL."""
     if scenario.browser:
         for number in range(8):
-            found = ask(address(contender, f"{scenario.path}where"), people.token(number))
-            wanted = f"{people.home(number)} {scenario.path}user{number}/where"
+            found = ask(address(contender, f"{scenario.path}?where"), people.token(number))
+            wanted = f"{people.home(number)} {scenario.path}user{number}/?where"
             if found != wanted:
                 raise Failed(f"{contender.name} sends user{number} to {found!r} and not to {wanted!r}")
-    elif (found := ask(address(contender, "/where"))) != f"{people.HOMES[0]} /where":
+    elif (found := ask(address(contender, f"{scenario.path}?where"))) != f"{people.HOMES[0]} {scenario.path}?where":
         raise Failed(f"{contender.name} answers {found!r}")
 
 

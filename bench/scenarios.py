@@ -31,6 +31,8 @@ class Scenario(NamedTuple):
     front_end: Callable[[Site, str | None], Contender]
     """Starts exfront; takes the site and which twistd."""
     goals: tuple[Goal, ...]
+    on_request: bool = False
+    """Whether it runs only when it is named."""
 
 
 def _plain(site: Site, twistd: str | None) -> Contender:
@@ -49,7 +51,7 @@ def _forwarding(name: str, title: str, path: str, factor: float, tls: bool = Fal
     nginx = partial(contenders.nginx_plain, tls=tls)
     others: tuple[Start, ...] = (nginx,) if tls else (nginx, partial(nginx, log=True))
     front_end = _plain_tls if tls else _plain
-    return Scenario(name, title, path, False, others, front_end, (Goal("nginx", factor),))
+    return Scenario(name, title, path, False, others, front_end, (Goal("nginx", factor),), on_request=tls)
 
 
 SCENARIOS = (
