@@ -66,7 +66,7 @@ def _mailbox(head: RequestHead, rule: Rule, identity: LoggedOn | None, answer: o
         return _answered(head, rule, answer)
     if not rule.user_in_path:
         # Nothing in the URL names a mailbox, so the user's own server is all there is to choose (F12).
-        return _NAME_THE_MAILBOX if identity is None else _home(identity.account, head.target)
+        return _NAME_THE_MAILBOX if identity is None else _own_server(head, rule, identity.account)
     mailbox = mailbox_of(head.path, rule.depth)
     if mailbox:
         names = _names(rule, mailbox)
@@ -74,6 +74,12 @@ def _mailbox(head: RequestHead, rule: Rule, identity: LoggedOn | None, answer: o
     if mailbox is None:
         return _NO_MAILBOX
     return _NAME_THE_MAILBOX if identity is None else _implicit(head, rule, identity.account)
+
+
+def _own_server(head: RequestHead, rule: Rule, account: Account) -> Verdict:
+    if rule.match is Match.DOMAIN and not _local_part(rule.domains, account.addresses):
+        return _NOT_IN_DOMAIN
+    return _home(account, head.target)
 
 
 def _implicit(head: RequestHead, rule: Rule, account: Account) -> Verdict:

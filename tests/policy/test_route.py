@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from exfront.config.roster import Roster
@@ -108,6 +110,8 @@ class Implicit(SynchronousTestCase):
         made = rule(match=Match.DOMAIN, smtp_domain=("other.com",))
         self.assertEqual(route(head(b"/exchange/"), made, ME), Refuse(403, "not-in-domain"))
         self.assertEqual(route(head(b"/exchange/"), rule(match=Match.DOMAIN), ME), Forward((ONE,), b"/exchange/anna/"))
+        made = rule(match=Match.DOMAIN, smtp_domain=("other.com",), user_in_path=False)
+        self.assertEqual(route(head(b"/exchange/x"), made, ME), Refuse(403, "not-in-domain"))
 
     def test_without_authentication_it_is_refused(self) -> None:
         """F13: the page says to name the mailbox."""
@@ -321,3 +325,59 @@ class DefaultTree(SynchronousTestCase):
                 break
         route(head(b"/apps/"), made, ME, holders)
         self.assertEqual(list(made.orders), [ANNA.identity])
+
+
+_SERVERS = st.sampled_from([ONE, TWO, THREE, OLD])
+_NAMES = st.sampled_from(["anna", "..", ".", "a/b", "ü", "a@adatum.com", "x"])
+_ACCOUNTS = st.builds(
+    Account,
+    dn=st.just("cn=x"),
+    name=_NAMES,
+    identity=st.binary(max_size=8),
+    addresses=st.lists(_NAMES.map(lambda name: f"{name}@adatum.com"), max_size=2).map(tuple),
+    home=_SERVERS | st.none(),
+    public_server=_SERVERS | st.none(),
+    http_enabled=st.booleans(),
+)
+_LISTS = st.lists(_SERVERS, unique=True).map(tuple) | st.just(AWAY)
+_TARGETS = st.sampled_from([b"/v", b"/v/", b"/v?q", b"/v/anna", b"/v/anna/x?q", b"/v//x", b"/v/a%40b.c", b"/v/%ff"])
+
+
+class EveryVerdict(SynchronousTestCase):
+    @settings(deadline=None, max_examples=400)
+    @given(st.data())
+    def test_holds_what_the_relay_relies_on(self, data: st.DataObject) -> None:
+        """F10 to F19, F40 to F46: at most one question, then an answer; plans are not empty, name nobody twice and nobody old (F43)."""
+        kind = data.draw(st.sampled_from([Kind.MAILBOX, Kind.PUBLIC, Kind.TREE, Kind.FORWARD]))
+        made = rule(
+            "/v",
+            kind,
+            logon=data.draw(st.booleans()),
+            match=data.draw(st.sampled_from(Match)),
+            user_in_path=data.draw(st.booleans()),
+            hash=data.draw(st.sampled_from(Hash)),
+            servers=data.draw(st.sampled_from([(), ("backend2", "backend1")])),
+        )
+        identity = data.draw(st.builds(LoggedOn, st.just("x"), _ACCOUNTS)) if made.authenticate else None
+        asked_for = head(data.draw(_TARGETS))
+        verdict = route(asked_for, made, identity)
+        if isinstance(verdict, AskDirectory):
+            self.assertTrue(verdict.names)
+            self.assertTrue(all(name.value == name.value.lower() for name in verdict.names))
+            found = _ACCOUNTS | st.sampled_from([NoAccount(), AmbiguousAccount(("cn=a", "cn=b")), AWAY])
+            verdict = route(asked_for, made, identity, data.draw(found))
+        elif isinstance(verdict, AskHolders):
+            verdict = route(asked_for, made, identity, data.draw(_LISTS))
+        self.assertIsInstance(verdict, Forward | Refuse)
+        if isinstance(verdict, Forward):
+            self.assertTrue(verdict.candidates)
+            self.assertEqual(len(set(verdict.candidates)), len(verdict.candidates))
+            self.assertTrue(all(one.current for one in verdict.candidates))
+            implicit = kind is Kind.MAILBOX and made.user_in_path and asked_for.path in (b"/v", b"/v/")
+            self.assertEqual(verdict.target == asked_for.target, not implicit)
+            self.assertTrue(verdict.target.startswith(b"/v"))
+            self.assertNotIn(b"/../", verdict.target)
+            self.assertNotIn(b" ", verdict.target)
+        else:
+            self.assertIn(verdict.status, (403, 404, 502, 503))
+            self.assertEqual(verdict.retry_after > 0, verdict.status == 503)
