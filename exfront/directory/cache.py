@@ -120,12 +120,17 @@ class Cache(Generic[K, V]):
             self._untag(key, slot.tag)
 
     def drop_tagged(self, tag: str) -> None:
-        """Forget all answers of one tag."""
+        """Forget all answers of one tag; lookups in flight that turn out to have it do not store their answers."""
         for key in tuple(self._tagged.get(tag, ())):
             self.drop(key)
+        self._spoil(tag)
 
     def expire_tagged(self, tag: str) -> None:
-        """End the life of all answers of one tag: they are looked up again, with the slot still there to look at."""
+        """End the life of all answers of one tag: they are looked up again, with the slot still there to look at.
+
+        Lookups in flight that turn out to have it do not store their answers.
+        """
+        self._spoil(tag)
         now = self._clock.seconds()
         for key in self._tagged.get(tag, ()):
             slot = self._slots[key]
@@ -144,7 +149,7 @@ class Cache(Generic[K, V]):
         )
 
     def _arrived(self, key: K, flight: _Flight[V], fetched: Fetched[V]) -> None:
-        if self._land(key, flight) and fetched.life > 0:
+        if self._land(key, flight) and fetched.life > 0 and fetched.tag not in flight.spoiled:
             self._store(key, fetched)
         flight.answer(fetched.value)
 
@@ -154,7 +159,8 @@ class Cache(Generic[K, V]):
         if slot is None or not failure.check(DirectoryError) or self._clock.seconds() >= slot.stale_until:
             flight.answer(failure)
             return
-        self._outage.serving_stale(failure.getErrorMessage())
+        if self._clock.seconds() >= slot.expires:
+            self._outage.serving_stale(failure.getErrorMessage())
         flight.answer(slot.value)
 
     def _land(self, key: K, flight: _Flight[V]) -> bool:
@@ -182,6 +188,10 @@ class Cache(Generic[K, V]):
         if fetched.tag:
             self._tagged.setdefault(fetched.tag, set()).add(key)
 
+    def _spoil(self, tag: str) -> None:
+        for flight in self._flights.values():
+            flight.spoiled.add(tag)
+
     def _untag(self, key: K, tag: str) -> None:
         keys = self._tagged.get(tag)
         if keys is not None:
@@ -193,12 +203,14 @@ class Cache(Generic[K, V]):
 class _Flight(Generic[V]):
     """One lookup on its way, and who waits for it."""
 
-    __slots__ = ("_abandon", "_waiters", "lookup")
+    __slots__ = ("_abandon", "_waiters", "lookup", "spoiled")
 
     def __init__(self, abandon: Callable[[_Flight[V]], None] | None) -> None:
         self._abandon = abandon
         self._waiters: list[Deferred[V]] = []
         self.lookup: Deferred[None] | None = None
+        self.spoiled: set[str] = set()
+        """Tags that were dropped since the lookup began: its answer may be from before."""
 
     def join(self) -> Deferred[V]:
         """One more who waits."""

@@ -58,24 +58,34 @@ def parse(text: str) -> LDAPFilter:
 def _parse(text: str, at: int, depth: int) -> tuple[LDAPFilter, int]:
     if depth > _DEEPEST or text[at : at + 1] != "(":
         raise ValueError(f"expected '(' at character {at + 1}")
-    sign = text[at + 1 : at + 2]
-    if sign in ("&", "|", "!") and sign:
-        parts, at = _parse_list(text, at + 2, depth)
+    at = _behind_space(text, at + 1)
+    sign = text[at : at + 1]
+    if sign and sign in "&|!":
+        parts, at = _parse_list(text, at + 1, depth)
         return _combine(sign, parts, at), at + 1
-    item = _ITEM.match(text, at + 1)
+    item = _ITEM.match(text, at)
     if item is None:
-        raise ValueError(f"expected attribute=value and ')' at character {at + 2}")
-    return _item(item, at + 1), item.end()
+        raise ValueError(f"expected attribute=value and ')' at character {at + 1}")
+    return _item(item, at), item.end()
 
 
 def _parse_list(text: str, at: int, depth: int) -> tuple[list[LDAPFilter], int]:
     parts = []
+    at = _behind_space(text, at)
     while text[at : at + 1] == "(":
         part, at = _parse(text, at, depth + 1)
         parts.append(part)
+        at = _behind_space(text, at)
     if text[at : at + 1] != ")" or not parts:
         raise ValueError(f"expected a filter and ')' at character {at + 1}")
     return parts, at
+
+
+def _behind_space(text: str, at: int) -> int:
+    """RFC 4515 has no white space between filters; people who lay out a long one do."""
+    while text[at : at + 1].isspace():
+        at += 1
+    return at
 
 
 def _combine(sign: str, parts: list[LDAPFilter], at: int) -> LDAPFilter:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def make_source(settings: DirectorySettings, reactor: Any) -> Source:
-    """The source that `[directory] url` names. Raises DirectoryError when an embedded file cannot be read, or is not alone."""
+    """The source that `[directory] url` names. Raises DirectoryError, with words for the administrator, when it cannot be used.
+
+    An embedded file cannot be read or is not the only directory; certificates cannot be read; a service account has no password.
+    """
     embedded = [url for url in settings.url if url.scheme is Scheme.LDIF]
     if embedded:
         path = embedded[0].path
@@ -30,16 +33,19 @@ def make_source(settings: DirectorySettings, reactor: Any) -> Source:
     # Imported here, because ldaptor's client installs a reactor when it is imported; a check of a configuration needs none.
     from exfront.directory.network import NetworkSource
 
-    return NetworkSource(
-        reactor,
-        settings.url,
-        bind_dn=settings.bind_dn,
-        bind_password=settings.bind_password.value if settings.bind_password else "",
-        start_tls=settings.start_tls,
-        ca_file=settings.ca_file,
-        timeout=settings.timeout,
-        log=Logger(namespace="exfront.directory"),
-    )
+    try:
+        return NetworkSource(
+            reactor,
+            settings.url,
+            bind_dn=settings.bind_dn,
+            bind_password=settings.bind_password.value if settings.bind_password else "",
+            start_tls=settings.start_tls,
+            ca_file=settings.ca_file,
+            timeout=settings.timeout,
+            log=Logger(namespace="exfront.directory"),
+        )
+    except (OSError, ValueError) as error:
+        raise DirectoryError(str(error)) from None
 
 
 def make_schema(settings: DirectorySettings) -> Schema:

@@ -68,6 +68,7 @@ class ServerMap:
         self._stores: Cache[str, StoreRecord | Missing] = Cache(clock, outage)
         self._servers: Cache[str, Server | Missing] = Cache(clock, outage)
         self._holders: Cache[str, tuple[Server, ...]] = Cache(clock, outage)
+        self._complained: dict[tuple[str, str], float] = {}
 
     def known_holders(self, tree: str) -> tuple[Server, ...] | None:
         """The servers that hold the tree, if that is cached."""
@@ -81,10 +82,13 @@ class ServerMap:
         """The servers of an account's mailbox store; both DNs."""
         record, until = await self._store(store)
         if isinstance(record, Missing):
-            self._log.warn("{dn}: homeMDB names {store}, which is not there", dn=account, store=store)
+            self._complain(account, "homeMDB", store)
             return Placed(None, None, until)
         home, home_until = await self._owner(record)
         public, public_until = await self._public_server(record)
+        if public is None:
+            # Public stores are often gone for good while mailbox stores still name them: no reason to ask every ten seconds.
+            return Placed(home, None, min(until, home_until))
         return Placed(home, public, min(until, home_until, public_until))
 
     async def snapshot(self) -> Snapshot:
@@ -99,13 +103,14 @@ class ServerMap:
         """Forget everything (F61)."""
         for cache in (self._stores, self._servers, self._holders):
             cache.reset()
+        self._complained.clear()
 
     async def _public_server(self, record: StoreRecord) -> tuple[Server | None, float]:
         if record.public_store is None:
             return None, float("inf")
         public, until = await self._store(record.public_store)
         if isinstance(public, Missing):
-            self._log.warn("{dn}: msExchHomePublicMDB names {store}, which is not there", dn=record.dn, store=public.dn)
+            self._complain(record.dn, "msExchHomePublicMDB", public.dn)
             return None, until
         server, server_until = await self._owner(public)
         return server, min(until, server_until)
@@ -113,14 +118,12 @@ class ServerMap:
     async def _owner(self, record: StoreRecord) -> tuple[Server | None, float]:
         """The server that owns a store, and until when that may be believed."""
         if record.owner is None:
-            self._log.warn("{dn}: msExchOwningServer is missing", dn=record.dn)
+            self._complain(record.dn, "msExchOwningServer", None)
             return None, self._soon()
         key = normal_dn(record.owner)
         server = await self._servers.fetch(key, partial(self._ask_server, record.owner), young=True)
         if isinstance(server, Missing):
-            self._log.warn(
-                "{dn}: msExchOwningServer names {server}, which is not there", dn=record.dn, server=server.dn
-            )
+            self._complain(record.dn, "msExchOwningServer", server.dn)
             return None, self._soon()
         return server, self._servers.expires(key)
 
@@ -156,11 +159,12 @@ class ServerMap:
             return Fetched((), self._settings.negative_cache)
         stores = await self._source.search(self._topology.replicas_query(dn))
         owners = [await self._owner(self._topology.read_store(entry)) for entry in stores]
-        servers = sorted({server for server, _ in owners if server is not None}, key=lambda server: server.name)
+        held = [(server, until) for server, until in owners if server is not None]
+        servers = sorted({server for server, _ in held}, key=lambda server: server.name)
         if not servers:
             self._log.warn("{tree}: no server holds this tree", tree=dn)
             return Fetched((), self._settings.negative_cache)
-        remaining = min(until for _, until in owners) - self._clock.seconds()
+        remaining = min(until for _, until in held) - self._clock.seconds()
         return Fetched(tuple(servers), min(self._settings.cache, remaining), self._settings.stale)
 
     async def _default_tree(self) -> str | None:
@@ -176,6 +180,19 @@ class ServerMap:
             if not isinstance(record, Missing) and record.tree is not None:
                 trees[normal_dn(record.tree)] += times
         return min(trees, key=lambda tree: (-trees[tree], tree), default=None)
+
+    def _complain(self, dn: str, attribute: str, missing: str | None) -> None:
+        """Log what hangs in the air, each once in a cache's time: a store may have thousands of users."""
+        now = self._clock.seconds()
+        if now < self._complained.get((dn, attribute), float("-inf")):
+            return
+        self._complained[dn, attribute] = now + self._settings.cache
+        if missing is None:
+            self._log.warn("{dn}: {attribute} is missing", dn=dn, attribute=attribute)
+        else:
+            self._log.warn(
+                "{dn}: {attribute} names {missing}, which is not there", dn=dn, attribute=attribute, missing=missing
+            )
 
     def _kept(self, value: Kept) -> Fetched[Kept]:
         return Fetched(value, self._settings.cache, self._settings.stale)

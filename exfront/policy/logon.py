@@ -46,7 +46,7 @@ def check_typed(name: str, password: str) -> Credentials | LogonRefused:
         return LogonRefused(LogonCause.MALFORMED, detail="name too long")
     if not name.isprintable():
         return LogonRefused(LogonCause.MALFORMED, detail="control characters in the name")
-    if not name.strip() or not password.strip() or "\0" in password:
+    if not name.rpartition("\\")[2].strip() or not password.strip() or "\0" in password:
         return LogonRefused(LogonCause.EMPTY, name.strip())
     return Credentials(name.strip(), password)
 

@@ -49,6 +49,12 @@ class Parsing(SynchronousTestCase):
         for text in SAME:
             self.assertEqual(filters.parse(text).toWire(), ldapfilter.parseFilter(text).toWire(), text)
 
+    def test_a_long_one_may_be_laid_out(self) -> None:
+        """White space between filters is not RFC 4515, and harmless."""
+        self.assertEqual(
+            filters.parse(" (& (a=1)\n (! (b=2) ) ) ").toWire(), filters.parse("(&(a=1)(!(b=2)))").toWire()
+        )
+
     def test_escaped_bytes_stay_bytes(self) -> None:
         r"""`\c3\a9` is two bytes and `\e7` one, also where that is no UTF-8."""
         self.assertEqual(filters.parse("(cn=\\c3\\a9\\e7)").assertionValue.value, b"\xc3\xa9\xe7")

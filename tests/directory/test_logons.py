@@ -233,6 +233,16 @@ class Dropping(LogonCase):
         self.assertIsInstance(self.successResultOf(waiting), LoggedOn)
         self.assertIsNone(self.scope.known(RIGHT))
 
+    def test_a_password_changed_during_the_first_check(self) -> None:
+        """F28: also where nothing was remembered before."""
+        account = self.check(basic("bob", "secret")).account
+        self.source.held = True
+        waiting = self.scope.check(basic("bob", "old"))
+        self.logons.drop(account)
+        self.source.release()
+        self.successResultOf(waiting)
+        self.assertIsNone(self.scope.known(basic("bob", "old")))
+
     def test_a_reset_of_the_directory(self) -> None:
         """F61: logons are dropped too."""
         self.check()

@@ -186,6 +186,22 @@ class Dangling(DirectoryCase):
         self.assertIsNone(account.public_server)
         self.assertIn("msExchHomePublicMDB", log)
 
+    def test_a_public_store_that_is_gone_for_good(self) -> None:
+        """F60: such an account is kept as long as any other, and the log complains once, not for every user."""
+        self.gone("Public2")
+        with capturedLogs() as events:
+            self.ask(AccountName(NameKind.ACCOUNT, "carol"))
+            self.clock.advance(500)
+            self.assertIsNotNone(self.directory.known_account(ANNA))
+        self.assertEqual(events, [])
+
+    def test_a_replica_in_the_air_does_not_matter(self) -> None:
+        """F42, F60: the other holders are kept for their time."""
+        self.source.put(public_store("Apps9", "nowhere", "Apps"))
+        self.assertEqual(self.holders(APPS), ["backend2", "backend3"])
+        self.clock.advance(500)
+        self.assertIsNotNone(self.directory.known_holders(APPS))
+
     def test_nobody_home_is_asked_again_soon(self) -> None:
         """F60: an account without a home is a "no such" answer: ten seconds later a new mailbox is seen."""
         nobox = AccountName(NameKind.ACCOUNT, "nobox")
@@ -250,6 +266,16 @@ class Caching(DirectoryCase):
         self.clock.advance(599)
         self.ask(AccountName(NameKind.ACCOUNT, "carol"))
         self.assertGreaterEqual(self.directory.account_remaining(AccountName(NameKind.ACCOUNT, "carol")), 300)
+
+    def test_forgetting_an_account_that_is_being_looked_up(self) -> None:
+        """F50: the answer that was on its way is from before the move, and is not kept."""
+        account = self.ask(AccountName(NameKind.ACCOUNT, "anna"))
+        self.source.held = True
+        waiting = self.directory.account(ANNA)
+        self.directory.forget(account)
+        self.source.release()
+        self.assertIsInstance(self.successResultOf(waiting), Account)
+        self.assertIsNone(self.directory.known_account(ANNA))
 
     def test_forgetting_an_account(self) -> None:
         """F50: a moved mailbox is found at once, by all its names; others stay known."""

@@ -47,6 +47,7 @@ class Basic(SynchronousTestCase):
             ("anna", "x\0"),
             ("", "x"),
             ("  ", "x"),
+            ("ADATUM\\", "x"),
         ):
             answer = check_typed(name, password)
             self.assertEqual(answer, LogonRefused(LogonCause.EMPTY, name.strip()))
