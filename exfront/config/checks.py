@@ -52,15 +52,13 @@ def _repeated_sections(draft: Draft) -> Iterator[Mistake]:
 def _hosts_twice(draft: Draft) -> Iterator[Mistake]:
     owner: dict[str, Section] = {}
     for section in draft.of("virtual-server"):
-        if section.refused("hosts"):
-            continue
-        for host in dict.fromkeys(section.values.get("hosts", ("*",))):
+        given = "hosts" in section.given
+        for host, line in section.items.get("hosts", ()) if given else (("*", section.line),):
             first = owner.setdefault(host, section)
             if first is not section:
-                how = "found" if "hosts" in section.given else "found by default"
-                yield section.mistake(
-                    "hosts", f"{how} {shown(host)}, which [{first.title}] has; allowed is each host once"
-                )
+                how = "found" if given else "found by default"
+                why = f"{how} {shown(host)}, which [{first.title}] has; allowed is each host once"
+                yield section.mistake("hosts", why, line)
 
 
 def _paths_twice(draft: Draft) -> Iterator[Mistake]:
@@ -84,8 +82,7 @@ def _paths_twice(draft: Draft) -> Iterator[Mistake]:
 def _unknown_servers(draft: Draft) -> Iterator[Mistake]:
     known = draft.server_names()
     for section in draft.of("virtual-directory"):
-        lines = section.item_lines.get("server", ())
-        for name, line in zip(section.values.get("server", ()), lines, strict=True):
+        for name, line in section.items.get("server", ()):
             if name not in known:
                 guess = did_you_mean(name, known)
                 yield section.mistake(
@@ -136,12 +133,9 @@ def _ports_twice(draft: Draft) -> Iterator[Mistake]:
 
 def _addresses(section: Section) -> Iterator[tuple[str, str, int]]:
     """Key, address and line of everything that is listened on."""
-    if "listen" in section.values:
-        for text, line in zip(section.values["listen"], section.item_lines["listen"], strict=True):
-            yield "listen", text, line
-    elif not section.refused("listen"):
-        for text in FrontEnd().listen:
-            yield "listen", text, section.line
+    by_default = [(text, section.line) for text in FrontEnd().listen]
+    for text, line in section.items.get("listen", ()) if "listen" in section.given else by_default:
+        yield "listen", text, line
     if "status" in section.values:
         yield "status", section.values["status"], section.given["status"]
 

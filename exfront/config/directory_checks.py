@@ -53,8 +53,8 @@ def _tls_fits(section: Section) -> Iterator[Mistake]:
 
 
 def _ldif_alone(section: Section) -> Iterator[Mistake]:
-    urls = section.values.get("url", ())
-    for url, line in zip(urls, section.item_lines.get("url", ()), strict=True):
+    urls = section.items.get("url", ())
+    for url, line in urls:
         if url.scheme is Scheme.LDIF and len(urls) > 1:
             yield section.mistake("url", "found ldif: beside others, allowed is ldif: alone", line)
 

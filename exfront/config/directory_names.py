@@ -23,6 +23,7 @@ _ATTRIBUTE = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)"
 _DN_VALUE = r'(?:\\[0-9A-Fa-f]{2}|\\[ "#+,;<=>\\]|[^\\,+"<>;])+'
 _DN_PAIR = rf"\s*{_ATTRIBUTE}\s*={_DN_VALUE}"
 _DN = re.compile(rf"{_DN_PAIR}(?:[,+]{_DN_PAIR})*")
+_URLS = ("ldap://HOST[:PORT]", "ldaps://HOST[:PORT]", "ldif:FILE", "srv:DOMAIN")
 _PORTS = {Scheme.LDAP: 389, Scheme.LDAPS: 636}
 
 
@@ -45,7 +46,7 @@ def directory_url() -> Form:
         where, port = with_port(rest.removeprefix("//").removesuffix("/"), _PORTS[scheme])
         return DirectoryUrl(scheme, where, port)
 
-    return Form(parse, "ldap://HOST[:PORT], ldaps://HOST[:PORT], ldif:FILE or srv:DOMAIN")
+    return Form(parse, ", ".join(_URLS), choices=_URLS)
 
 
 def distinguished_name() -> Form:

@@ -44,7 +44,7 @@ class Form:
     separator: str | None = None
     """For lists: what stands between the items (a pattern); each is parsed by itself and the value is a tuple. None: one value."""
     choices: tuple[str, ...] = ()
-    """The words that are allowed, where they can be counted."""
+    """What may be written, each by itself, where that can be counted: words, or patterns such as `tcp:PORT`."""
     secret: bool = False
     """Whether the text must never show."""
 

@@ -20,6 +20,14 @@ _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _VDIR_PATH = re.compile(r"/|(/[^/]+)+/?")
 
+_LISTENING = (
+    "tcp:PORT",
+    "tcp:PORT:interface=ADDRESS",
+    "haproxy:tcp:PORT",
+    "tls:PORT",
+    "systemd:domain=INET:index=NUMBER",
+)
+
 
 def host_name(text: str) -> str:
     """A DNS name in lower case, as it travels: names beyond ASCII in their IDNA form (RFC 5891). Raises ValueError."""
@@ -160,10 +168,7 @@ def _port_and_interface(rest: str) -> tuple[int, str]:
 
 def listening_address() -> Form:
     """A listening address as Twisted writes it."""
-    return Form(
-        lambda text, _: listening(text).normal,
-        "tcp:PORT, tcp:PORT:interface=ADDRESS, haproxy:tcp:PORT, tls:PORT or systemd:domain=INET:index=NUMBER",
-    )
+    return Form(lambda text, _: listening(text).normal, ", ".join(_LISTENING), choices=_LISTENING)
 
 
 def status_address() -> Form:

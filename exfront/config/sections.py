@@ -42,8 +42,8 @@ class Section:
     """By key: the values that have their form. An empty one is not there."""
     given: dict[str, int] = field(default_factory=dict)
     """By key: the line, for every key that has a value, be it right or wrong."""
-    item_lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """By key: the line of each item of a list in `values`."""
+    items: dict[str, tuple[tuple[Any, int], ...]] = field(default_factory=dict)
+    """By key of a list: the items that have their form, each with its line; also where another item is wrong."""
 
     def mistake(self, key: str, text: str, line: int | None = None) -> Mistake:
         """A mistake at `line`, or where the key (else the section) stands."""
@@ -154,22 +154,22 @@ def _read_item(section: Section, key: Key, item: Item, folder: Path) -> Iterator
     if runaway is not None:
         yield section.mistake(key.name, runaway.text, runaway.line)
         return
-    values, lines, mistakes = [], [], []
+    items, mistakes = [], []
     for piece in item.pieces:
         for text in _split(key.form, piece.text):
-            lines.append(piece.line)
             value, complaint = _parsed(
                 section.table, key, text, folder, hidden=key.form.secret or sensitive(piece.text)
             )
-            values.append(value)
             if complaint:
                 mistakes.append(section.mistake(key.name, complaint, piece.line))
+            else:
+                items.append((value, piece.line))
     yield from mistakes
-    if not mistakes and key.form.separator is None:
-        section.values[key.name] = values[0]
-    elif not mistakes:
-        section.values[key.name] = tuple(values)
-        section.item_lines[key.name] = tuple(lines)
+    if key.form.separator is not None:
+        section.items[key.name] = tuple(items)
+    if not mistakes:
+        values = tuple(value for value, _ in items)
+        section.values[key.name] = values[0] if key.form.separator is None else values
 
 
 def _runaway(form: Form, pieces: tuple[Piece, ...]) -> Piece | None:
@@ -197,7 +197,7 @@ def _parsed(table: Table, key: Key, text: str, folder: Path, hidden: bool) -> tu
         value = key.form.parse(text, folder)
     except ValueError as error:
         why = f" ({error})" if isinstance(error, Unfit) else ""
-        guess = did_you_mean(text, key.form.choices)
+        guess = did_you_mean(text, _served(table, key))
         return None, f"found {found}{why}, allowed is {_allowed(table, key)}{guess}"
     refusal = unserved(table.title, key.name, text)
     if refusal is not None:
@@ -207,10 +207,14 @@ def _parsed(table: Table, key: Key, text: str, folder: Path, hidden: bool) -> tu
 
 def _allowed(table: Table, key: Key) -> str:
     """What the key allows, without what this version does not serve."""
-    refused = unserved_values(table.title, key.name)
-    if refused.isdisjoint(key.form.choices):
-        return key.form.allowed
-    return ", ".join(word for word in key.form.choices if word not in refused)
+    served = _served(table, key)
+    return key.form.allowed if len(served) == len(key.form.choices) else ", ".join(served)
+
+
+def _served(table: Table, key: Key) -> list[str]:
+    """The choices of the key that this version serves."""
+    refused = tuple(unserved_values(table.title, key.name))
+    return [word for word in key.form.choices if not word.startswith(refused)]
 
 
 def _missing(section: Section) -> Iterator[Mistake]:

@@ -72,6 +72,7 @@ _URLS = forms.list_of(directory_names.directory_url(), forms.LINES, "one a line"
 _DOMAINS = forms.list_of(names.domain(), forms.LIST, "separated by commas")
 _FIELD_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SIZE_LIMIT = 1 << 50
+_STORES = ("memory:", "redis://HOST[:PORT][/NUMBER]")
 
 FRONT_END = Table(
     "front-end",
@@ -354,7 +355,7 @@ STORE = Table(
     (
         Key(
             "url",
-            forms.text_like(r"memory:|rediss?://\S+", "memory: or redis://HOST[:PORT][/NUMBER]", lower=False),
+            forms.text_like(r"memory:|rediss?://\S+", ", ".join(_STORES), choices=_STORES),
             "memory:",
             "where session counts are kept",
         ),

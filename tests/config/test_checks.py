@@ -32,7 +32,7 @@ class RepetitionTests(SynchronousTestCase):
             + "[virtual-server a]\nhosts = a.com, a.com\n[virtual-server b]\nhosts = b.com\n  A.COM\n[virtual-server c]\nhosts = !"
         )
         (first, second) = mistakes_in(text)
-        self.assertEqual((first.line, first.section, first.key), (7, "virtual-server b", "hosts"))
+        self.assertEqual((first.line, first.section, first.key), (8, "virtual-server b", "hosts"))
         self.assertIn("found 'a.com', which [virtual-server a] has", first.text)
         self.assertEqual((second.line, second.section), (10, "virtual-server c"))
 
@@ -79,6 +79,7 @@ class RepetitionTests(SynchronousTestCase):
             ("tcp:80:interface=10.0.0.1\n  tcp:80:interface=10.0.0.2", "", []),
             (r"tcp:80:interface=10.0.0.1" + "\n " + r"tcp:80:interface=\:\:", "", []),
             ("tcp:80\n  tcp:81", "", []),
+            ("tcp:80\n  udp:80\n  tcp:80", "", [3, 4]),
             ("tcp:0\n  tcp:0", "tcp:0", []),
             ("systemd:domain=INET:index=0\n  systemd:domain=INET6:index=0", "", [3]),
             ("systemd:domain=INET:index=0\n  systemd:domain=INET:index=1\n  tcp:1", "", []),
@@ -186,6 +187,16 @@ class UnservedTests(SynchronousTestCase):
         self.assertEqual([one.line for one in mistakes], [4, 5, 7, 9, 12, 16, 18, 20])
         for mistake in mistakes:
             self.assertIn("which is not served by this version, allowed is ", mistake.text)
+
+    def test_control_socket(self) -> None:
+        """Once it is served, the control socket is a path beside the configuration."""
+        self.patch(unserved, "UNSERVED", ())
+        text = DIRECTORY + "[front-end]\nadmin = "
+        self.assertEqual(
+            settings_from(text + "unix:run/admin.sock", "/etc").front_end.admin, "unix:/etc/run/admin.sock"
+        )
+        for wrong in ("unix:", "tcp:80", "admin.sock"):
+            self.assertEqual(places_in(text + wrong), [(5, "front-end", "admin")])
 
     def test_served(self) -> None:
         """F4: once nothing is left on the list, all of it is read, and certificates open port 443 beside port 80."""

@@ -45,7 +45,7 @@ HOSTS: tuple[dict[str, Any], tuple[str, ...]] = (
         "10.0.0.1 [::1] fe80::1": ("10.0.0.1", "::1", "fe80::1"),
         "bücher.de": ("xn--bcher-kva.de",),
     },
-    ("a..b", "-a", "10.0.0.256", "host:80", "a/b", "x" * 64, "[a]", ".".join(["abc"] * 64)),
+    ("a..b", "-a", "10.0.0.256", "host:80", "a/b", "[::1", "::1]", "x" * 64, "[a]", ".".join(["abc"] * 64)),
 )
 DOMAINS: tuple[dict[str, Any], tuple[str, ...]] = (
     {"Adatum.com, b.de": ("adatum.com", "b.de"), "Bücher.example": ("xn--bcher-kva.example",)},
@@ -58,6 +58,7 @@ URLS: dict[str, Any] = {
         DirectoryUrl(Scheme.LDAP, "10.0.0.1", 3268),
     ),
     "ldap://[2001:db8::1]:390": (DirectoryUrl(Scheme.LDAP, "2001:db8::1", 390),),
+    "ldap://gc1:1": (DirectoryUrl(Scheme.LDAP, "gc1", 1),),
     "ldap://[::1]": (DirectoryUrl(Scheme.LDAP, "::1", 389),),
 }
 BAD_URLS = (
@@ -68,6 +69,7 @@ BAD_URLS = (
     "ldap://gc1:0",
     "ldap://gc1:65536",
     "ldap://gc1:",
+    "ldap://gc1:1_0",
     "ldap://::1",
     "ldap://[::1",
     "ldap://[gc1]",
@@ -83,6 +85,7 @@ TOKEN: tuple[dict[str, Any], tuple[str, ...]] = (
     ("a b", "a:b", "ü", "a=b"),
 )
 
+DEEP = "(!" * 49 + "(a=b)" + ")" * 49
 KEYS: dict[tuple[str, str], tuple[dict[str, Any], tuple[str, ...]]] = {
     ("front-end", "listen"): (
         {
@@ -169,7 +172,11 @@ KEYS: dict[tuple[str, str], tuple[dict[str, Any], tuple[str, ...]]] = {
     ("directory", "stale"): LIFETIME,
     ("directory", "poll"): LIFETIME,
     ("directory", "account_filter"): (
-        {"(objectClass=person)": "(objectClass=person)", "(&(a=b)(!(c=*)))": "(&(a=b)(!(c=*)))"},
+        {
+            DEEP: DEEP,
+            "(objectClass=person)": "(objectClass=person)",
+            "(&(a=b)(!(c=*)))": "(&(a=b)(!(c=*)))",
+        },
         ("objectClass=person", "(a=b", "(", "(!" * 50 + "(a=b)" + ")" * 50, "(!" * 3000),
     ),
     ("directory", "name_attribute"): ATTRIBUTE,

@@ -266,6 +266,7 @@ class LoadTests(SynchronousTestCase):
             error = self.assertRaises(ConfigurationError, load, name)
             (mistake,) = error.mistakes
             self.assertTrue(str(mistake).startswith(f"{name}: cannot be read: "))
+            self.assertNotIn("Errno", mistake.text)
 
     def test_named_as_given(self) -> None:
         """C1: mistakes name the file as it was given, in the order of lines."""

@@ -109,10 +109,24 @@ class KeyTests(SynchronousTestCase):
             [(4, "directory", "home_attribute")],
         )
 
+    def test_of_an_unknown_schema(self) -> None:
+        """Nothing is said of the schemas' keys while the schema is unknown."""
+        self.assertEqual(
+            places_in(DIRECTORY + "schema = custm\nhome_attribute = mailHost"), [(4, "directory", "schema")]
+        )
+
     def test_choices(self) -> None:
         """C1: a misspelt word is told with the words that this version serves, and the closest."""
         (mistake,) = mistakes_in(DIRECTORY + "[virtual-server a]\nauthentication = basics")
         self.assertEqual(mistake.text, "found 'basics', allowed is basic, none, did you mean 'basic'?")
+
+    def test_patterns(self) -> None:
+        """C1: what may be written is told without what this version does not serve."""
+        (mistake,) = mistakes_in("[front-end]\nlisten = tpc:80" + DIRECTORY)
+        self.assertIn("haproxy:tcp:PORT", mistake.text)
+        self.assertNotIn("tls:", mistake.text)
+        (mistake,) = mistakes_in(DIRECTORY + "[virtual-server a]\nauthentication = form")
+        self.assertNotIn("forms", mistake.text)
 
     def test_each_item(self) -> None:
         """C1: every wrong item of a list is told at its own line."""
