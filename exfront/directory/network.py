@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from exfront.config.settings import Scheme
+from exfront.directory.decoder import wire_name
 from exfront.directory.dial import Dialer, trusted
 from exfront.directory.server import DirectoryServer, State
 from exfront.directory.trouble import LineLost, NotConnected
@@ -89,7 +90,7 @@ class NetworkSource:
             server.start()
 
     def stop(self) -> Deferred[None]:
-        """Close all connections; what is in flight fails with DirectoryUnreachable."""
+        """Close all connections, for good; what is in flight fails with DirectoryUnreachable."""
         return gatherResults([server.stop() for server in self._servers]).addCallback(lambda _: None)
 
     async def _search(self, query: Query) -> list[Entry]:
@@ -158,13 +159,14 @@ def _check(dn: str, password: str) -> None:
         raise ValueError("an empty name must not be bound")
     if not password.strip() or "\0" in password:
         raise ValueError("an empty or blank password, or one with NUL, must not be sent")
-    if not _is_text(password):
-        raise ValueError("a password that is not Unicode text must not be sent")
+    if not _can_be_sent(dn, password):
+        raise ValueError("a name or password that is not Unicode text must not be sent")
 
 
-def _is_text(password: str) -> bool:
-    """Whether it can be sent at all; found out here, because the encoder's own error would carry the password."""
+def _can_be_sent(dn: str, password: str) -> bool:
+    """Whether they can be encoded; found out here, because the encoder's own error would carry the password."""
     try:
+        wire_name(dn)
         password.encode()
     except UnicodeEncodeError:
         return False

@@ -6,15 +6,16 @@ Owns whether the server can be asked. Refuses to know that there are others.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.logger import LogLevel
 
 from exfront.directory.asking import PASSWORD_POLICY, bind_request
 from exfront.directory.bound import bound
 from exfront.directory.pool import BindPool
 from exfront.directory.searches import SearchLine
-from exfront.directory.trouble import AnswerOverdue, NotConnected, ServiceRefused, words
+from exfront.directory.trouble import AnswerOverdue, NotConnected, ServiceRefused, TlsNotVerified, words
 from exfront.errors import DirectoryError, DirectoryUnreachable
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class DirectoryServer:
             self._delay = min(max(self._delay * 2, _REFUSED_DELAY), _LONGEST_REFUSED_DELAY)
         else:
             self._delay = min(self._delay * 2, _LONGEST_DELAY)
-        self._down(words(reason))
+        self._down(words(reason), LogLevel.error if reason.check(ServiceRefused, TlsNotVerified) else LogLevel.warn)
 
     def _ended(self, connection: DirectoryConnection) -> None:
         """The search connection went away: one that was good is made again at once, and waiting for that is worth it."""
@@ -195,12 +196,14 @@ class DirectoryServer:
         self._again = self._clock.callLater(0, self._connect)
         self._changed(self)
 
-    def _down(self, trouble: str) -> None:
+    def _down(self, trouble: str, level: Any = LogLevel.warn) -> None:
         self.state, self.trouble = State.DOWN, trouble
         self._again = self._clock.callLater(self._delay, self._connect)
         if trouble != self._logged:
             self._logged = trouble
-            self._log.warn("directory server {server} cannot be asked: {trouble}", server=self.name, trouble=trouble)
+            self._log.emit(
+                level, "directory server {server} cannot be asked: {trouble}", server=self.name, trouble=trouble
+            )
         self._changed(self)
 
     def _doubt(self) -> None:
