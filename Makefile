@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
 
-.PHONY: help run test lint format bench lock clean
+.PHONY: help run test coverage lint format bench lock clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make run    serve etc/fe.ini with sample back-ends; make test   all tests; make lint   all checks"
+	@echo "make run    serve etc/fe.ini with sample back-ends; make test   all tests   make lint   all checks"
+	@echo "make coverage  which lines and branches the tests reach"
 	@echo "make bench  measure; make format   lay the code out; make lock   renew the lock files; make clean"
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml setup.py
@@ -30,6 +31,9 @@ run: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp
 	@tests/install-debian-packages
 	@$(BIN)/python -m tests.run $(TESTS)
+
+coverage: $(VENV)/dev.stamp
+	@$(BIN)/coverage run -m tests --temp-directory="$$(mktemp -d)/trial" $(or $(TESTS),tests) >/dev/null; $(BIN)/coverage report --skip-covered --show-missing
 
 lint: $(VENV)/dev.stamp
 	@status=0; \

@@ -1,15 +1,21 @@
 """Run trial in a folder of its own and close with one plain line: `N passed, N failed, N skipped`.
 
-Two runs at once do not meet. The exit status is trial's. Arguments are trial's options and names; without a name: everything.
+Two runs at once do not meet. A run that hangs is ended after `PATIENCE` seconds, with a traceback of where it stood.
+The exit status is trial's. Arguments are trial's options and names; without a name: everything.
 """
 
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from threading import Timer
+
+PATIENCE = 1200
+"""Seconds for a whole run; several times what a slow machine needs."""
 
 _SUMMARY = re.compile(r"^(PASSED|FAILED)(?: \((.*)\))?$")
 
@@ -32,6 +38,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="exfront-tests-", ignore_cleanup_errors=True) as folder:
         command = [
             sys.executable,
+            "-Xfaulthandler",
             "-m",
             "tests",
             f"--temp-directory={Path(folder, 'trial')}",
@@ -40,10 +47,13 @@ def main(arguments: list[str]) -> int:
             *names,
         ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as trial:
+            hung = Timer(PATIENCE, trial.send_signal, [signal.SIGABRT])
+            hung.start()
             assert trial.stdout is not None
             for line in trial.stdout:
                 print(line, end="", flush=True)
                 lines.append(line.rstrip("\n"))
+            hung.cancel()
     print(closing_line(lines), flush=True)
     return trial.returncode
 
