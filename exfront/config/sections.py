@@ -226,7 +226,7 @@ def _missing(section: Section) -> Iterator[Mistake]:
 def _foreign(section: Section) -> Iterator[Mistake]:
     """Keys that another kind has, when this section's kind is known."""
     selector = section.table.selector
-    if not selector or section.refused(selector):
+    if section.refused(selector):
         return
     kind = section.values.get(selector, section.table.default(selector))
     if kind is None:

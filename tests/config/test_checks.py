@@ -66,6 +66,9 @@ class RepetitionTests(SynchronousTestCase):
         self.assertEqual(places_in(servers + one + other), [])
         self.assertEqual(places_in(servers + one + other + every), [(17, "virtual-directory 3", "path")])
         self.assertEqual(places_in(servers + one + wrong), [(15, "virtual-directory 4", "server")])
+        self.assertEqual(
+            places_in(servers + one + every + "server = b\n  x = y"), [(16, "virtual-directory 3", "server")]
+        )
         self.assertEqual(places_in(servers + pathless), [(9, "virtual-directory 5", "path")])
 
     def test_addresses(self) -> None:
@@ -76,6 +79,7 @@ class RepetitionTests(SynchronousTestCase):
             ("tcp:80\n  tcp:80:interface=10.0.0.1", "", [3]),
             (r"tcp:80:interface=\:\:1" + "\n  tcp:80", "", [3]),
             ("tcp:80:interface=10.0.0.1\n  tcp:80:interface=0.0.0.0", "", [3]),
+            ("tcp:80:interface=0.0.0.0\n  tcp:80:interface=10.0.0.1", "", [3]),
             ("tcp:80:interface=10.0.0.1\n  tcp:80:interface=10.0.0.2", "", []),
             (r"tcp:80:interface=10.0.0.1" + "\n " + r"tcp:80:interface=\:\:", "", []),
             ("tcp:80\n  tcp:81", "", []),
@@ -217,3 +221,4 @@ class UnservedTests(SynchronousTestCase):
         )
         self.assertEqual(found.front_end.listen, ("tcp:80", "tls:443"))
         self.assertEqual(found.failover.probe, "/alive")
+        self.assertEqual(found.store.url, "redis://127.0.0.1")

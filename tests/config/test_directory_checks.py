@@ -88,6 +88,7 @@ class DirectoryTests(SynchronousTestCase):
         for text, places in (
             (forward, [(1, "directory", "")]),
             (forward + "authentication = none", []),
+            (forward.replace("kind = forward", "kind = nonsense"), [(3, "virtual-directory x", "kind")]),
             (OPEN + forward, []),
             (OPEN + forward + "authentication = basic", [(3, "directory", "")]),
             (OPEN + other + forward, [(5, "directory", "")]),

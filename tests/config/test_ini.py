@@ -19,6 +19,7 @@ class DecodedTests(SynchronousTestCase):
         text, faults = decoded(b"one\ntwo \xff\nthree")
         self.assertEqual(text, "one\ntwo \ufffd\nthree")
         self.assertEqual(faults, (Fault(2, "", "found byte 0xff, allowed is UTF-8"),))
+        self.assertEqual(decoded(b"\n\xff")[1][0].line, 2)
 
     def test_byte_order_mark(self) -> None:
         """C1: an editor's byte order mark is told, not taken for a part of the first line."""

@@ -39,13 +39,15 @@ ATTRIBUTE: tuple[dict[str, Any], tuple[str, ...]] = (
     ("a b", "1x", "ü", "-a"),
 )
 NO_FILE: tuple[dict[str, Any], tuple[str, ...]] = ({}, ("missing.pem", "x" * 5000, "."))
+LONGEST = ".".join(["abc"] * 63 + ["a"])
 HOSTS: tuple[dict[str, Any], tuple[str, ...]] = (
     {
         "pf1 PF2,pf3": ("pf1", "pf2", "pf3"),
         "10.0.0.1 [::1] fe80::1": ("10.0.0.1", "::1", "fe80::1"),
+        LONGEST: (LONGEST,),
         "bücher.de": ("xn--bcher-kva.de",),
     },
-    ("a..b", "-a", "10.0.0.256", "host:80", "a/b", "[::1", "::1]", "x" * 64, "[a]", ".".join(["abc"] * 64)),
+    ("a..b", "-a", "10.0.0.256", "host:80", "a/b", "[::1", "1::1]", "x" * 64, "[a]", LONGEST + "b"),
 )
 DOMAINS: tuple[dict[str, Any], tuple[str, ...]] = (
     {"Adatum.com, b.de": ("adatum.com", "b.de"), "Bücher.example": ("xn--bcher-kva.example",)},

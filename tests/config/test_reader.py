@@ -267,6 +267,7 @@ class LoadTests(SynchronousTestCase):
             (mistake,) = error.mistakes
             self.assertTrue(str(mistake).startswith(f"{name}: cannot be read: "))
             self.assertNotIn("Errno", mistake.text)
+            self.assertGreater(len(mistake.text), len("cannot be read: "))
 
     def test_named_as_given(self) -> None:
         """C1: mistakes name the file as it was given, in the order of lines."""
