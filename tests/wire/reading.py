@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from exfront.errors import IncompleteBody
@@ -61,9 +62,6 @@ def bytewise(data: bytes) -> Iterator[bytes]:
 
 
 def cut(data: bytes, places: Iterable[int]) -> Iterator[bytes]:
-    """`data` in pieces that begin at `places` (any order, beyond the end is no harm)."""
-    last = 0
-    for place in sorted({min(place, len(data)) for place in places}):
-        yield data[last:place]
-        last = place
-    yield data[last:]
+    """`data` in pieces, none empty, that begin at `places` (any order, beyond the end is no harm)."""
+    bounds = sorted({0, len(data), *(place for place in places if place < len(data))})
+    return (data[start:stop] for start, stop in itertools.pairwise(bounds))
