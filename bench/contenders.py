@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import programs
-from bench.processes import Failed, Running, free_port
+from bench.processes import READY, Failed, Running, free_port
 from bench.site import ROOT, Site, fill
 
 APACHE_MODULES = "/usr/lib/apache2/modules"
@@ -29,25 +29,31 @@ Start = Callable[[Site], Contender]
 
 
 def exfront(
-    site: Site, template: str = "routed.ini", twistd: str | None = None, tls: bool = False, source: str | None = None
+    site: Site, template: str = "routed.ini", twistd: str | None = None, tls: bool = False, ldif: Path | None = None
 ) -> Contender:
     """Exfront under this interpreter's twistd (or another), in one process, with its access log written.
 
-    `source` is the directory's URL where it is not the site's slapd.
+    `ldif` is the embedded directory's file where it is not the site's slapd that is asked; reading it may take minutes.
     """
     port = free_port()
     values = {
         "LISTEN": f"{'tls' if tls else 'tcp'}:{port}:interface=127.0.0.1",
-        "DIRECTORY": source or f"ldap://127.0.0.1:{site.directory_port}",
+        "DIRECTORY": f"ldif:{ldif}" if ldif else f"ldap://127.0.0.1:{site.directory_port}",
         "BACKEND": site.back_end_port,
         "TLS": f"[tls]\ncertificates = {site.certificate().parent}" if tls else "",
     }
-    running = start_twistd(site, f"exfront-{port}", template, port, values, twistd)
+    running = start_twistd(site, f"exfront-{port}", template, port, values, twistd, patience=300 if ldif else READY)
     return Contender("exfront", (running.pid,), port, tls)
 
 
 def start_twistd(
-    site: Site, name: str, template: str, port: int, values: dict[str, object], twistd: str | None = None
+    site: Site,
+    name: str,
+    template: str,
+    port: int,
+    values: dict[str, object],
+    twistd: str | None = None,
+    patience: float = READY,
 ) -> Running:
     """`twistd exfront` with the filled template, run from the source tree whether or not exfront is installed."""
     program = twistd or str(Path(sys.executable).with_name("twistd"))
@@ -55,7 +61,9 @@ def start_twistd(
     configuration = fill(template, room / "fe.ini", {"ROOM": room, **values})
     command = [program, "-n", "--pidfile=", "exfront", "--config", str(configuration)]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return site.workshop.start(name, command, [("127.0.0.1", port)], environment={"PYTHONPATH": path})
+    return site.workshop.start(
+        name, command, [("127.0.0.1", port)], environment={"PYTHONPATH": path}, patience=patience
+    )
 
 
 def nginx_plain(site: Site, log: bool = False, tls: bool = False) -> Contender:

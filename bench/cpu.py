@@ -37,6 +37,15 @@ def tree(roots: Iterable[int]) -> set[int]:
     return found
 
 
+def group(leader: int) -> set[int]:
+    """The processes of a process group that still run (zombies do not)."""
+    found = set()
+    for entry in os.listdir(PROC):
+        if entry.isdigit() and (fields := _stat(int(entry))) and int(fields[2]) == leader and fields[0] != "Z":
+            found.add(int(entry))
+    return found
+
+
 def seconds(roots: Iterable[int]) -> float:
     """User and system time of the trees, with that of their children that have ended, so that it never falls. Resolution: a tick, 10 ms."""
     total = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from bench import contenders, cpu
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SIZE = 1 << 30
 SLOW = 64 << 20
 """Bytes a second of the slow side."""
+STALLED = 64
 GOAL = 40
 """Megabytes above the idle process."""
 SETTING = (
@@ -43,6 +45,7 @@ def measure(twistd: str | None) -> Sheet:
             ("1 GiB down", _growth(front_end, lambda: _download(front_end.port, SIZE, 0))),
             ("1 GiB down, slow client", _growth(front_end, lambda: _download(front_end.port, SIZE, SLOW))),
             ("1 GiB up", _growth(front_end, lambda: _upload(front_end.port, SIZE, 0))),
+            (f"{STALLED} downloads that nobody reads", _growth(front_end, lambda: _stall(front_end.port))),
             ("1 GiB up, slow back-end", _growth(front_end, lambda: _upload(front_end.port, SIZE, SLOW))),
         ]
     return limits("memory", "Memory for a body", SETTING, [(what, figure, GOAL, "MB") for what, figure in lines])
@@ -68,6 +71,16 @@ def _download(port: int, size: int, speed: int) -> None:
         pace.took(count)
     connection.close()
     _expect(response.status == 200 and taken == size, f"{response.status}, {taken} bytes of {size} came down")
+
+
+def _stall(port: int) -> None:
+    clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(STALLED)]
+    for client in clients:
+        client.sendall(f"GET /{SIZE} HTTP/1.1\r\nHost: adatum\r\n\r\n".encode())
+    time.sleep(3)  # as long as it takes the back-end to fill every buffer on the way
+    for client in clients:
+        _expect(client.recv(12) == b"HTTP/1.1 200", "a download that nobody reads did not begin")
+        client.close()
 
 
 def _upload(port: int, size: int, speed: int) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 READY = 20.0
-"""Seconds within which a server has to accept connections."""
+"""Seconds within which a server usually has to accept connections."""
 PATIENCE = 5.0
 """Seconds between asking a server to end and ending it."""
 
@@ -75,7 +75,7 @@ class Workshop:
         self.folder = Path()
 
     def __enter__(self) -> Self:
-        signal.signal(signal.SIGTERM, _as_exception)
+        self._on_term = signal.signal(signal.SIGTERM, _as_exception)
         self.folder = Path(tempfile.mkdtemp(prefix="exfront-bench-"))
         self.folder.chmod(0o755)  # servers started by root look at it with another user's eyes
         return self
@@ -90,6 +90,7 @@ class Workshop:
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
             signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGTERM, self._on_term)
 
     def room(self, name: str) -> Path:
         """A new folder inside the workshop; anyone may write to it."""
@@ -105,10 +106,12 @@ class Workshop:
         ready: Sequence[tuple[str, int]],
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        patience: float = READY,
     ) -> Running:
         """Start a server in the foreground and return once it accepts connections at all the addresses of `ready`.
 
-        Its output goes to a file, whose end is in the message of `Failed` when it does not come up.
+        `patience` is how many seconds that may take. The server's output goes to a file, whose end is in the message of
+        `Failed` when it does not come up.
         """
         output = self.folder / f"{name}.out"
         with output.open("wb") as sink:
@@ -125,7 +128,7 @@ class Workshop:
             except OSError as error:
                 raise Failed(f"{name}: {error}") from None
         self._started.append((name, process))
-        deadline = time.monotonic() + READY
+        deadline = time.monotonic() + patience
         for address in ready:
             while not _accepts(address):
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -136,14 +139,14 @@ class Workshop:
 
     def stop(self, pids: Collection[int]) -> None:
         """End some servers before the others."""
-        for _, process in self._started:
-            if process.pid in pids:
-                _end(process)
+        for name, process in [entry for entry in self._started if entry[1].pid in pids]:
+            _end(process)
+            self._started.remove((name, process))
 
     def check_alive(self) -> None:
         """Raise `Failed` when a server has ended by itself."""
         for name, process in self._started:
-            if process.returncode is None and process.poll() is not None:
+            if process.poll() is not None:
                 raise Failed(f"{name} ended by itself with status {process.returncode}")
 
 
@@ -156,7 +159,7 @@ def _accepts(address: tuple[str, int]) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to end, wait, then end it and all of its group."""
+    """Ask the process to end, wait, then end what is left of its group; returns when nothing of it runs any more."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -164,6 +167,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    deadline = time.monotonic() + PATIENCE
+    while cpu.group(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _as_exception(_number: int, _frame: FrameType | None) -> None:

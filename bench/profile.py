@@ -16,13 +16,12 @@ from bench.site import Site
 
 USERS = 500
 TOP = 30
+REACTOR = "asyncioreactor.py"
+"""In every stack of the thread that does the work."""
 
 
 def run(twistd: str | None, seconds: int, native: bool, template: str, keep: Path | None) -> None:
     """Print the functions that most samples were taken in, and those that most were taken beneath."""
-    spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
-    if spy is None:
-        raise Failed("py-spy is not installed: python -m pip install py-spy")
     with Workshop() as workshop:
         site = Site(workshop, USERS)
         site.start_back_ends()
@@ -32,28 +31,28 @@ def run(twistd: str | None, seconds: int, native: bool, template: str, keep: Pat
         path = "exchange/" if browser else "1k.html"
         load = Load(f"http://127.0.0.1:{front_end.port}/{path}", site.credentials if browser else None)
         drive(load, WARM_UP)
-        raw = workshop.folder / "samples"
-        command = [spy, "record", "--pid", str(front_end.roots[0]), "--duration", str(seconds), "--rate", "250"]
-        command += [
-            "--format",
-            "raw",
-            "--output",
-            str(raw),
-            "--nonblocking",
-            "--function",
-            *(["--native"] if native else []),
-        ]
-        if native:
-            command.remove("--nonblocking")
-        recorder = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        drive(load, seconds + 2)
-        _, said = recorder.communicate(timeout=30)
-        if not raw.exists():
-            raise Failed(f"py-spy: {said}")
-        samples = raw.read_text()
+        samples = _record(front_end.roots[0], workshop.folder / "samples", load, seconds, native)
     if keep:
         keep.write_text(samples)
     _print_top(samples)
+
+
+def _record(pid: int, raw: Path, load: Load, seconds: int, native: bool) -> str:
+    """py-spy's samples of the process under the load: a line for each stack, frames from the outside in, and its count."""
+    spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
+    if spy is None:
+        raise Failed("py-spy is not installed: python -m pip install py-spy")
+    command = [spy, "record", "--pid", str(pid), "--duration", str(seconds), "--rate", "250", "--function"]
+    command += ["--format", "raw", "--output", str(raw)]
+    command.append(
+        "--native" if native else "--nonblocking"
+    )  # C frames can be read only while the process stands still
+    recorder = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    drive(load, seconds + 2)
+    _, said = recorder.communicate(timeout=60)
+    if not raw.exists():
+        raise Failed(f"py-spy: {said}")
+    return raw.read_text()
 
 
 def _print_top(samples: str) -> None:
@@ -61,6 +60,8 @@ def _print_top(samples: str) -> None:
     beneath: Counter[str] = Counter()
     for line in samples.splitlines():
         stack, _, count = line.rpartition(" ")
+        if REACTOR not in stack:
+            continue  # an idle thread, which py-spy cannot tell from a busy one when it looks at C code
         frames = stack.split(";")
         inside[frames[-1]] += int(count)
         for frame in set(frames):

@@ -26,7 +26,7 @@ def measure(twistd: str | None) -> Sheet:
         site = Site(workshop, MANY)
         site.start_back_ends()
         ldif = people.write_ldif(workshop.folder / "people.ldif", MANY)
-        front_end = contenders.exfront(site, "routed.ini", twistd, source=f"ldif:{ldif}")
+        front_end = contenders.exfront(site, "routed.ini", twistd, ldif=ldif)
         url = f"http://127.0.0.1:{front_end.port}/exchange/"
         few = Load(url, people.write_tokens(workshop.folder / "few", range(FEW)))
         everybody = Load(url, site.credentials)
