@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
+JUDGES ?=
 
 .PHONY: help run test coverage lint format bench lock clean
 .DELETE_ON_ERROR:
@@ -34,6 +35,11 @@ test: $(VENV)/dev.stamp
 
 coverage: $(VENV)/dev.stamp
 	@$(BIN)/coverage run -m tests --temp-directory="$$(mktemp -d)/trial" $(or $(TESTS),tests) >/dev/null; $(BIN)/coverage report --skip-covered --show-missing
+
+# Other projects' suites and clients, with and without exfront between; JUDGES="litmus gunicorn" holds a part.
+judges: $(VENV)/dev.stamp
+	@tests/install-debian-packages
+	@$(BIN)/python -m tests.judges $(JUDGES)
 
 lint: $(VENV)/dev.stamp
 	@status=0; \

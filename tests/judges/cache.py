@@ -75,12 +75,26 @@ def python2() -> str:
     Raises Unavailable when there is none.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    names = [os.environ.get("EXFRONT_PYTHON2"), "python2.7", "pypy2", "pypy", *sorted(map(str, pyenv.glob("2.7*/bin/python2.7")))]
+    names = [
+        os.environ.get("EXFRONT_PYTHON2"),
+        "python2.7",
+        "pypy2",
+        "pypy",
+        *sorted(map(str, pyenv.glob("2.7*/bin/python2.7"))),
+    ]
     for name in names:
         path = shutil.which(name) if name else None
-        if path and subprocess.run([path, "-c", "import sys; sys.exit(sys.version_info[0] != 2)"], capture_output=True).returncode == 0:
+        if (
+            path
+            and subprocess.run(
+                [path, "-c", "import sys; sys.exit(sys.version_info[0] != 2)"], capture_output=True
+            ).returncode
+            == 0
+        ):
             return path
-    raise Unavailable("no Python 2.7 (or PyPy for it), which the Autobahn test suite needs; EXFRONT_PYTHON2 may name one")
+    raise Unavailable(
+        "no Python 2.7 (or PyPy for it), which the Autobahn test suite needs; EXFRONT_PYTHON2 may name one"
+    )
 
 
 def _make_python2(folder: Path) -> None:

@@ -31,7 +31,8 @@ LoadModule dav_fs_module {modules}/mod_dav_fs.so
 LoadModule dav_lock_module {modules}/mod_dav_lock.so
 StartServers 1
 ThreadsPerChild 25
-MaxRequestWorkers 50
+ServerLimit 20
+MaxRequestWorkers {workers}
 DocumentRoot {folder}/files
 DavLockDB {folder}/locks/database
 AllowEncodedSlashes NoDecode
@@ -55,7 +56,8 @@ def missing() -> str | None:
 class Apache:
     """A running mod_dav on 127.0.0.1. `files` is the folder it serves."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 100) -> None:
+        """`workers`: how many requests it answers at once; a multiple of 25."""
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self._keep = tempfile.TemporaryDirectory(prefix="exfront-apache-", ignore_cleanup_errors=True)
@@ -69,7 +71,7 @@ class Apache:
             user = "User www-data\nGroup www-data"
             for folder in (self.folder, self.files, self.folder / "locks"):
                 shutil.chown(folder, account.pw_uid, account.pw_gid)
-        text = _CONFIGURATION.format(folder=self.folder, port=self.port, user=user, modules=_MODULES)
+        text = _CONFIGURATION.format(folder=self.folder, port=self.port, user=user, modules=_MODULES, workers=workers)
         (self.folder / "apache.conf").write_text(text)
         apache = program("apache2") or "apache2"
         self.child = Child([apache, "-D", "FOREGROUND", "-f", str(self.folder / "apache.conf")], self.folder, self.port)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Self
 
 _BETWEEN_TRIES = 0.02
 
@@ -55,8 +56,10 @@ class Child:
         patience: float = 30,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
-        """`folder` is the working directory and holds the log; `port` (on 127.0.0.1) accepts once the server is ready;
-        `patience` is in seconds, for the start and for the end each."""
+        """Starts nothing yet. `folder` is the working directory and holds the log; `port` (on 127.0.0.1) accepts once it is ready.
+
+        `patience` is in seconds, for the start and for the end each.
+        """
         self.command = list(command)
         self.folder = folder
         self.port = port
@@ -109,9 +112,11 @@ class Child:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise ChildFailed(f"{self.command[0]} did not end within {self._patience} s:\n{self.log()[-4000:]}") from None
+            raise ChildFailed(
+                f"{self.command[0]} did not end within {self._patience} s:\n{self.log()[-4000:]}"
+            ) from None
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

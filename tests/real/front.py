@@ -42,6 +42,10 @@ port = {backend}
 """Everything goes to one back-end on 127.0.0.1; wants `backend` (its port) and `trusted` (networks, may be empty)."""
 
 
+class NotServed(Exception):
+    """The configuration asks for what this version of exfront does not serve yet; the text is its own word on that."""
+
+
 class Front:
     """A running exfront. `with Front(ini, backend=…) as front:` and then `front.url`.
 
@@ -49,7 +53,9 @@ class Front:
     given further free ports, which are then attributes of `front.ports`.
     """
 
-    def __init__(self, ini: str = FORWARD, *, ports: tuple[str, ...] = (), files: dict[str, str] | None = None, **values: object) -> None:
+    def __init__(
+        self, ini: str = FORWARD, *, ports: tuple[str, ...] = (), files: dict[str, str] | None = None, **values: object
+    ) -> None:
         """`files` (name → text) are written beside the configuration first."""
         self.port = free_port()
         self.ports = {name: free_port() for name in ports}
@@ -62,12 +68,21 @@ class Front:
             path.write_text(text, "utf-8")
         self.ini = ini.format_map({"trusted": "", **values, **self.ports, "port": self.port, "folder": self.folder})
         (self.folder / "fe.ini").write_text(self.ini, "utf-8")
-        command = [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", "exfront", "--config", str(self.folder / "fe.ini")]
+        command = [
+            sys.executable,
+            "-c",
+            _TWISTD,
+            "-n",
+            "--pidfile=",
+            "exfront",
+            "--config",
+            str(self.folder / "fe.ini"),
+        ]
         path = {"PYTHONPATH": str(_REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
         self.child = Child(command, self.folder, self.port, environment=path)
 
     def log(self) -> str:
-        """twistd's log so far."""
+        """What twistd has logged so far."""
         return self.child.log()
 
     def access_log(self) -> str:
@@ -75,8 +90,13 @@ class Front:
         return file.read_text("utf-8", "replace") if file.exists() else ""
 
     def start(self) -> Self:
-        """Returns when the listener accepts; raises ChildFailed with the log otherwise."""
-        self.child.start()
+        """Returns when the listener accepts. Raises NotServed, or ChildFailed with the log, otherwise."""
+        try:
+            self.child.start()
+        except ChildFailed as failure:
+            if unserved := [line for line in str(failure).splitlines() if "not served by this version" in line]:
+                raise NotServed(unserved[0].partition(": ")[2]) from None
+            raise
         return self
 
     def stop(self) -> None:

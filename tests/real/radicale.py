@@ -38,7 +38,7 @@ class Radicale:
     """A running Radicale on 127.0.0.1; `user` has the password `password`."""
 
     user = "user1"
-    password = "secret"  # noqa: S105  a password of this fixture's own
+    password = "secret"
 
     def __init__(self) -> None:
         """Raises tests.judges.cache.Unavailable where Radicale can neither be found nor installed."""
