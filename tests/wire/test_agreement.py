@@ -51,7 +51,7 @@ class Listener:
         self.complete = True
 
 
-def h11_reads(role: type[h11.Sentinel], pieces: Iterable[bytes]) -> tuple[h11.Request | h11.Response, bytes]:
+def h11_reads(role: type[h11.CLIENT | h11.SERVER], pieces: Iterable[bytes]) -> tuple[h11.Request | h11.Response, bytes]:
     """The head and the payload of one message as h11 understands it."""
     connection = h11.Connection(role, max_incomplete_event_size=100_000)
     if role is h11.CLIENT:
