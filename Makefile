@@ -6,12 +6,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
 JUDGES ?=
 
-.PHONY: help run test coverage lint format bench lock clean
+.PHONY: help run test judges coverage lint format bench lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run    serve etc/fe.ini with sample back-ends; make test   all tests   make lint   all checks"
-	@echo "make coverage  which lines and branches the tests reach"
+	@echo "make coverage  which lines and branches the tests reach; make judges   other projects' suites, with and without exfront"
 	@echo "make bench  measure; make format   lay the code out; make lock   renew the lock files; make clean"
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml setup.py
