@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from bench import cpu
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from types import FrameType, TracebackType
@@ -84,9 +86,11 @@ class Workshop:
         self, kind: type[BaseException] | None, value: BaseException | None, where: TracebackType | None
     ) -> None:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave servers behind
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
-            for _, process in reversed(self._started):
-                _end(process)
+            with contextlib.ExitStack() as ending:
+                for _, process in self._started:
+                    ending.callback(_end, process)
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
             signal.signal(signal.SIGINT, before)
