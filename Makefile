@@ -10,9 +10,15 @@ JUDGES ?=
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make run    serve etc/fe.ini with sample back-ends; make test   all tests   make lint   all checks"
-	@echo "make coverage  which lines and branches the tests reach; make judges   other projects' suites, with and without exfront"
-	@echo "make bench  measure; make format   lay the code out; make lock   renew the lock files; make clean"
+	@echo "make run       serve etc/fe.ini with sample back-ends until Ctrl-C"
+	@echo "make test      all tests; TESTS=\"tests.policy tests.wire\" for a part"
+	@echo "make lint      all checks"
+	@echo "make format    lay the code out"
+	@echo "make coverage  which lines and branches the tests reach"
+	@echo "make judges    other projects' suites, with and without exfront"
+	@echo "make bench     measure against nginx and Apache"
+	@echo "make lock      renew the lock files"
+	@echo "make clean     remove everything that was made"
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "exfront needs Python 3.11 or later: make PYTHON=python3.11 …"; exit 1; }
