@@ -109,7 +109,8 @@ class Accounts:
             record.http_enabled,
         )
         most = self._settings.negative_cache if placed.home is None else self._settings.cache
-        life = min(most, placed.until - self._clock.seconds())
+        known = placed.until - self._clock.seconds()
+        life = min(most, known) if known > 0 else -1.0
         return Fetched(account, life, self._settings.stale, normal_dn(record.dn))
 
     async def _placed(self, record: AccountRecord) -> Placed:

@@ -31,7 +31,7 @@ class Fetched(NamedTuple, Generic[V]):
 
     value: V
     life: float
-    """How long the answer is used; 0 or less: it is handed out, and not kept."""
+    """How long the answer is used. 0: it is handed out, and nothing is kept; below 0: what was kept before stays."""
     stale: float = 0.0
     """How long past its end it may serve while the source is away."""
     tag: str = ""
@@ -149,7 +149,7 @@ class Cache(Generic[K, V]):
         )
 
     def _arrived(self, key: K, flight: _Flight[V], fetched: Fetched[V]) -> None:
-        if self._land(key, flight) and fetched.life > 0 and fetched.tag not in flight.spoiled:
+        if self._land(key, flight) and fetched.life >= 0 and fetched.tag not in flight.spoiled:
             self._store(key, fetched)
         flight.answer(fetched.value)
 
@@ -177,6 +177,8 @@ class Cache(Generic[K, V]):
 
     def _store(self, key: K, fetched: Fetched[V]) -> None:
         self.drop(key)
+        if fetched.life == 0:
+            return
         if len(self._slots) >= self._size:
             oldest, slot = self._slots.popitem(last=False)
             self._untag(oldest, slot.tag)

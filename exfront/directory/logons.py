@@ -178,8 +178,8 @@ class _Checks:
 
         Its slot's memo says when the password has to be checked again.
         """
-        left = ends - self._clock.seconds()
-        life = min(left, self._directory.account_remaining(name))
+        left, known = ends - self._clock.seconds(), self._directory.account_remaining(name)
+        life = min(left, known) if known > 0 else -1.0
         return Fetched(LoggedOn(typed, account), life, left - life + self._stale, normal_dn(account.dn), ends)
 
     def _refused(

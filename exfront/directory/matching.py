@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from exfront.directory.interface import Query
 
+FEW = 16
+"""So few entries are tried one by one rather than to look for fewer."""
+
 Value = str | bytes
 Values = dict[str, frozenset[Value]]
 
@@ -85,13 +88,25 @@ class Store:
             case pureldap.LDAPFilter_equalityMatch():
                 return self._index.get(_assertion(condition), set())
             case pureldap.LDAPFilter_and():
-                parts = [part for part in map(self._indexed, condition) if part is not None]
-                return min(parts, key=len) if parts else None
+                return self._fewest(condition)
             case pureldap.LDAPFilter_or():
-                parts = [part for part in map(self._indexed, condition) if part is not None]
-                return set().union(*parts) if len(parts) == len(condition) else None
+                # Its length is that of its encoding: hence the list.
+                parts = [self._indexed(part) for part in condition]
+                found = [part for part in parts if part is not None]
+                return set().union(*found) if len(found) == len(parts) else None
             case _:
                 return None
+
+    def _fewest(self, conditions: Iterable[LDAPFilter]) -> set[str] | None:
+        """The smallest set that one of the conditions gives; a small one is good enough."""
+        fewest: set[str] | None = None
+        for condition in conditions:
+            found = self._indexed(condition)
+            if found is not None and (fewest is None or len(found) < len(fewest)):
+                fewest = found
+            if fewest is not None and len(fewest) <= FEW:
+                break
+        return fewest
 
 
 def matches(condition: LDAPFilter, values: Values) -> bool:

@@ -164,8 +164,9 @@ class ServerMap:
         if not servers:
             self._log.warn("{tree}: no server holds this tree", tree=dn)
             return Fetched((), self._settings.negative_cache)
-        remaining = min(until for _, until in held) - self._clock.seconds()
-        return Fetched(tuple(servers), min(self._settings.cache, remaining), self._settings.stale)
+        known = min(until for _, until in held) - self._clock.seconds()
+        life = min(self._settings.cache, known) if known > 0 else -1.0
+        return Fetched(tuple(servers), life, self._settings.stale)
 
     async def _default_tree(self) -> str | None:
         """The tree of the public stores that mailbox stores name; where they differ, the one most of them lead to."""

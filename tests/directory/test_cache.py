@@ -67,6 +67,18 @@ class Lifetime(CacheCase):
         self.assertIsNone(self.peek())
         self.assertEqual(len(self.cache), 0)
 
+    def test_what_was_kept_goes_or_stays(self) -> None:
+        """An answer of no life replaces what was kept; one of less than none leaves it, for a while in which nobody can be asked."""
+        for life, kept in ((-1, "value"), (0, None)):
+            self.store(stale=100)
+            self.clock.advance(600)
+            self.assertEqual(
+                self.successResultOf(self.cache.fetch("key", lambda n=life: succeed(Fetched("new", n)))), "new"
+            )
+            self.source.away = "refused"
+            self.assertEqual(self.peek(), kept)
+            self.source.away = ""
+
     def test_a_young_answer_is_taken_and_an_older_one_renewed(self) -> None:
         """In its second half an answer is looked up again by those who ask for a young one; others still use it."""
         self.store()

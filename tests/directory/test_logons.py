@@ -323,6 +323,27 @@ class Away(LogonCase):
         self.source.come_back()
         self.assertIsInstance(self.check(basic("bob", "secret")), LoggedOn)
 
+    def test_somebody_known_to_be_gone_does_not_come_back(self) -> None:
+        """F21: what the directory said last counts: a deleted account is not served once the directory is away."""
+        account = self.check().account
+        self.source.remove(ANNA_DN)
+        self.directory.forget(account)
+        self.assertIs(self.cause(RIGHT), LogonCause.UNKNOWN)
+        self.source.go_away()
+        self.assertIsNone(self.scope.known(RIGHT))
+
+    def test_a_stale_account_leaves_the_logon_alone(self) -> None:
+        """F21: an absence nobody has noticed yet, with the account past its end and the password still believed."""
+        self.check(basic("anna@adatum.com", "secret"))
+        self.clock.advance(300)
+        other = basic("ANNA@adatum.com", "secret")
+        answer = self.check(other)
+        self.clock.advance(300)
+        self.source.go_away(known=False)
+        self.assertEqual(self.check(other), answer)
+        self.source.away = "refused"
+        self.assertEqual(self.scope.known(other), answer)
+
     def test_refusals_do_not_go_stale(self) -> None:
         """F21: a wrong password is not refused for an hour because nobody can be asked."""
         self.check(WRONG)

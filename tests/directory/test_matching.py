@@ -8,9 +8,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from exfront.directory import filters
 from exfront.directory.interface import Query, Scope
+from exfront.directory.make import make_schema
 from exfront.directory.matching import Store, comparable, matches
 from exfront.errors import DirectoryError, SizeLimitExceeded
-from tests.fakes.directory import ORGANISATION, ROOT, FakeSource, entry, organisation
+from exfront.model import AccountName, NameKind
+from tests.fakes.directory import ORGANISATION, ROOT, FakeSource, entry, organisation, person
+from tests.fakes.directory import settings as organisation_settings
 
 NAMES = some.sampled_from(["cn", "uid", "mail"])
 VALUES = some.sampled_from(["a", "A", "b", "ab", "abc", "b c", ""])
@@ -123,6 +126,20 @@ class Searches(SynchronousTestCase):
         self.assertEqual(names("1.1"), [])
         self.assertEqual(kept.search(Query("", Scope.SUBTREE, filters.equal("userPassword", "secret"), ())), [])
         self.assertEqual(kept.named("cn=x").attributes["userpassword"], (b"secret",))
+
+    def test_searches_for_accounts_use_the_index(self) -> None:
+        """However many entries there are, a name is found without a look at each of them."""
+        schema = make_schema(organisation_settings())
+        people = [person(f"user{number}", None) for number in range(500)]
+        kept = store(*people)
+        for kind, value in (
+            (NameKind.ADDRESS, "user7@adatum.com"),
+            (NameKind.PRINCIPAL, "user7@adatum.com"),
+            (NameKind.ACCOUNT, "user7"),
+            (NameKind.ACCOUNT, "nobody"),
+        ):
+            candidates = kept._indexed(schema.account_query(AccountName(kind, value)).filter)
+            self.assertEqual(len(candidates), 0 if value == "nobody" else 1)
 
     def test_a_sample(self) -> None:
         """The organisation of the other tests."""
