@@ -199,6 +199,8 @@ class DirectoryConnection(LDAPClient):  # type: ignore[misc]  # ldaptor has no t
         code = answer.result.resultCode
         if code != 0:
             raise TlsNotVerified(f"the server refuses StartTLS (result {code})")
+        if answer.result.responseName not in (None, b"", pureldap.LDAPStartTLSRequest.oid):
+            raise TlsNotVerified("the server answers StartTLS with something else")
         if self._framer.pending:
             self.abort("plain text behind the answer to StartTLS: somebody is in between")
             raise TlsNotVerified("plain text behind the answer to StartTLS: somebody is in between")

@@ -152,6 +152,14 @@ class TimeOuts(ConnectionCase):
         self.connection.ask(SEARCH).addErrback(lambda _: None)
         self.assertEqual(self.line.asked()[0].number, 2)
 
+    def test_tombstones_are_bounded(self) -> None:
+        """A server that swallows searches for years does not fill the memory."""
+        for _ in range(300):
+            asked = self.connection.ask(SEARCH)
+            asked.cancel()
+            self.failureResultOf(asked, CancelledError)
+        self.assertLessEqual(len(self.connection._tombstones), 256)
+
     def test_three_in_a_row(self) -> None:
         """Three time-outs without an answer in between end the connection, and with it whatever is in flight."""
         overdue = [self.connection.ask(SEARCH) for _ in range(2)]
@@ -256,7 +264,9 @@ class Strangers(ConnectionCase):
         """What stands behind the message that ended the connection is not read."""
         asked = self.connection.ask(BIND)
         self.say(wire(0, extended(52, DISCONNECTION)), wire(1, bound()))
+        pending = self.connection._framer.pending
         self.say(wire(1, bound()))
+        self.assertEqual(self.connection._framer.pending, pending)
         self.assertNoResult(asked)
         self.over()
         self.failureResultOf(asked, LineLost)
@@ -301,6 +311,16 @@ class Securing(ConnectionCase):
         self.say(wire(1, extended(2)))
         self.failureResultOf(begun, TlsNotVerified)
         self.assertIsNone(self.line.tls)
+
+    def test_other_answer(self) -> None:
+        """The answer may name its operation, and then it has to be StartTLS (RFC 4511 4.14.2)."""
+        for name, begins in ((b"1.3.6.1.4.1.1466.20037", True), (b"1.2.3", False)):
+            self.setUp()
+            begun = self.begin()
+            self.say(wire(1, extended(0, name)))
+            self.assertEqual(self.line.tls is not None, begins)
+            self.line.cut()
+            self.failureResultOf(begun, LineLost if begins else TlsNotVerified)
 
     def test_never_without_verification(self) -> None:
         """Ldaptor's default, a context that verifies nothing, is not to be had."""

@@ -172,6 +172,16 @@ class Repeating(NetworkCase):
         await gatherResults([source.search(QUERY) for _ in range(5)])
         self.assertEqual((self.counts(), source.away), ([1, 6], ""))
 
+    async def test_lone_server_in_doubt(self) -> None:
+        """F21: a lone server that does not answer is away after one patience, and back with its next answer."""
+        source, (server,) = await self.ready(1)
+        server.answer = lambda _: []
+        await self.assertFailure(source.search(QUERY), DirectoryUnreachable)
+        self.assertIn("no answer within", source.away)
+        server.answer = says(done())
+        await self.until(lambda: not source.away)
+        self.assertEqual(await source.search(QUERY), [])
+
     async def test_late_answer(self) -> None:
         """An answer after its time-out is ignored, and the connection goes on."""
         source, (server,) = await self.ready(1)
@@ -233,6 +243,14 @@ class Binding(NetworkCase):
         await port.stopListening()  # the search connection stays
         self.assertIsNone((await source.bind("cn=anna", "secret")).cause)
         self.assertEqual([self.bound_by(server) for server in servers], [0, 1])
+
+    async def test_no_connection_anywhere(self) -> None:
+        """If no server takes a connection for it the bind fails, unsent."""
+        source, servers = await self.ready(2)
+        for server in servers:
+            port, server._port = server._port, None
+            await port.stopListening()
+        await self.assertFailure(source.bind("cn=anna", "secret"), DirectoryUnreachable)
 
     async def test_never_on_a_search_connection(self) -> None:
         """Searches and binds do not share connections: a bind would abandon the searches."""

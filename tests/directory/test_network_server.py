@@ -51,9 +51,9 @@ class FakeDialer:
         dialling.callback(connection)
         return self.lines[-1]
 
-    def refuse(self, text: str = "connection refused") -> None:
+    def refuse(self, error: Exception | None = None) -> None:
         """The oldest dial fails."""
-        self._dialling.pop(0)[0].errback(NotConnected(text))
+        self._dialling.pop(0)[0].errback(error or NotConnected("connection refused"))
 
 
 def say(line: Line, request: Request, *ops: Any) -> None:
@@ -215,6 +215,15 @@ class Losing(ServerCase):
                 self.clock.advance(3)
             self.log_on()
         self.assertEqual([event["log_level"] for event in events], [LogLevel.warn, LogLevel.info])
+
+    def test_surprise(self) -> None:
+        """An error of our own while connecting is logged with its traceback, and does not end the attempts."""
+        self.server.start()
+        self.dialer.refuse(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((self.server.state, self.server.trouble), (State.DOWN, "ZeroDivisionError"))
+        self.clock.advance(3)
+        self.log_on()
 
     def test_in_flight(self) -> None:
         """What was in flight fails after the state has changed, so that whoever repeats it does not come back here."""

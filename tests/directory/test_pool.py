@@ -163,6 +163,24 @@ class Stopping(PoolCase):
         self.assertEqual([connection.connected for connection in borrowed], [0, 0, 0])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_dials_are_cancelled(self) -> None:
+        """A dial under way is given up."""
+        waiting = self.pool.borrow()
+        dialling = self.dialling.pop()
+        self.successResultOf(self.pool.stop())
+        self.failureResultOf(waiting, NotConnected)
+        self.assertTrue(dialling.called)
+        self.assertEqual((self.pool.size, self.clock.getDelayedCalls()), (0, []))
+
+    def test_trimming_ends(self) -> None:
+        """No timer is left."""
+        for connection in self.filled(6):
+            self.pool.give_back(connection)
+        stopped = self.pool.stop()
+        self.clock.advance(0)
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_dialled_too_late(self) -> None:
         """A connection that comes after the end, its dial deaf to cancelling, is closed."""
         self.pool.borrow().addErrback(lambda failure: failure.trap(NotConnected))
