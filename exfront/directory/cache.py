@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from exfront.directory.outage import Outage
 
 SIZE = 200_000
+BRIEF_SHARE = 0.1
+"""How much of a cache may be answers that never go stale, "no such" and "wrong": a flood of them must not drive out the others."""
 
 K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
@@ -65,6 +67,7 @@ class Cache(Generic[K, V]):
         self._finish = finish
         # An ordered dictionary, because taking the first key out of a plain one again and again walks over all the gaps before it.
         self._slots: OrderedDict[K, Slot[V]] = OrderedDict()
+        self._brief: OrderedDict[K, None] = OrderedDict()
         self._tagged: dict[str, set[K]] = {}
         self._flights: dict[K, _Flight[V]] = {}
 
@@ -115,9 +118,7 @@ class Cache(Generic[K, V]):
     def drop(self, key: K) -> None:
         """Forget the key; a lookup in flight for it does not store its answer."""
         self._flights.pop(key, None)
-        slot = self._slots.pop(key, None)
-        if slot is not None and slot.tag:
-            self._untag(key, slot.tag)
+        self._remove(key)
 
     def drop_tagged(self, tag: str) -> None:
         """Forget all answers of one tag; lookups in flight that turn out to have it do not store their answers."""
@@ -139,6 +140,7 @@ class Cache(Generic[K, V]):
     def reset(self) -> None:
         """Forget everything (F61). Lookups in flight answer those who wait and are not stored."""
         self._slots.clear()
+        self._brief.clear()
         self._tagged.clear()
         self._flights.clear()
 
@@ -176,12 +178,9 @@ class Cache(Generic[K, V]):
             flight.lookup.cancel()
 
     def _store(self, key: K, fetched: Fetched[V]) -> None:
-        self.drop(key)
+        self._remove(key)
         if fetched.life == 0:
             return
-        if len(self._slots) >= self._size:
-            oldest, slot = self._slots.popitem(last=False)
-            self._untag(oldest, slot.tag)
         now = self._clock.seconds()
         expires = now + fetched.life
         self._slots[key] = Slot(
@@ -189,17 +188,31 @@ class Cache(Generic[K, V]):
         )
         if fetched.tag:
             self._tagged.setdefault(fetched.tag, set()).add(key)
+        if fetched.stale <= 0:
+            self._brief[key] = None
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Let the oldest go, so that all answers and the brief ones among them stay within their bounds."""
+        if len(self._brief) > self._size * BRIEF_SHARE:
+            self._remove(next(iter(self._brief)))
+        if len(self._slots) > self._size:
+            self._remove(next(iter(self._slots)))
+
+    def _remove(self, key: K) -> None:
+        slot = self._slots.pop(key, None)
+        if slot is None:
+            return
+        self._brief.pop(key, None)
+        if slot.tag:
+            keys = self._tagged[slot.tag]
+            keys.discard(key)
+            if not keys:
+                del self._tagged[slot.tag]
 
     def _spoil(self, tag: str) -> None:
         for flight in self._flights.values():
             flight.spoiled.add(tag)
-
-    def _untag(self, key: K, tag: str) -> None:
-        keys = self._tagged.get(tag)
-        if keys is not None:
-            keys.discard(key)
-            if not keys:
-                del self._tagged[tag]
 
 
 class _Flight(Generic[V]):

@@ -98,6 +98,19 @@ class Lifetime(CacheCase):
         self.cache.drop_tagged("tag")
         self.assertEqual(len(self.cache), 0)
 
+    def test_a_flood_of_refusals_drives_nobody_out(self) -> None:
+        """Answers that never go stale have a tenth of the room, the youngest of them."""
+        self.cache = Cache(self.clock, self.outage, size=50)
+        for number in range(20):
+            self.store(key=f"good{number}")
+        for number in range(1000):
+            self.store(key=f"bad{number}", life=10, stale=0, tag="bad")
+        self.assertEqual(len(self.cache), 25)
+        self.assertEqual(self.peek("good0"), "value")
+        self.assertEqual([number for number in range(1000) if self.peek(f"bad{number}")], [995, 996, 997, 998, 999])
+        self.cache.drop_tagged("bad")
+        self.assertEqual(len(self.cache), 20)
+
 
 class SingleFlight(CacheCase):
     def test_lookups_in_flight_are_made_once(self) -> None:

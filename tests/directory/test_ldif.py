@@ -207,3 +207,9 @@ class Making(SynchronousTestCase):
         """Two kinds of directory cannot answer for each other."""
         urls = (DirectoryUrl(Scheme.LDIF, path=DEMO), DirectoryUrl(Scheme.LDAP, "gc1"))
         self.assertRaises(DirectoryError, make_source, settings(url=urls), Clock())
+
+    def test_what_the_network_directory_cannot_use(self) -> None:
+        """A service account without a password and certificates that are not there come out as DirectoryError, for the administrator."""
+        server = (DirectoryUrl(Scheme.LDAPS, "gc1", 636),)
+        self.assertRaises(DirectoryError, make_source, settings(url=server, bind_dn="cn=x"), Clock())
+        self.assertRaises(DirectoryError, make_source, settings(url=server, ca_file=Path("nowhere.pem")), Clock())
