@@ -10,10 +10,10 @@ import argparse
 import sys
 import time
 import traceback
+from typing import TYPE_CHECKING
 
 from tests.judges import autobahn, caldav, corpus, gunicorn, litmus, sessions, slow, varnish
 from tests.judges.cache import Unavailable
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.judges.finding import Sitting

@@ -43,7 +43,7 @@ def environment(name: str) -> Path:
     """
     requirements = _REQUIREMENTS / f"{name}.txt"
     folder = cache_folder() / f"{name}-{_fingerprint(requirements)}"
-    with _built_once(folder) as building:
+    with built_once(folder) as building:
         if building:
             python = folder / "bin" / "python"
             if name == "autobahn":
@@ -58,7 +58,7 @@ def source(name: str) -> Path:
     """The unpacked source distribution that `requirements/NAME-source.txt` pins. Raises Unavailable when it cannot be had."""
     requirements = _REQUIREMENTS / f"{name}-source.txt"
     folder = cache_folder() / f"{name}-source-{_fingerprint(requirements)}"
-    with _built_once(folder) as building:
+    with built_once(folder) as building:
         if building:
             pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
             _run(*pip, "--no-binary", name, "--dest", str(folder), "-r", str(requirements))
@@ -103,7 +103,7 @@ def _make_python2(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _built_once(folder: Path) -> Iterator[bool]:
+def built_once(folder: Path) -> Iterator[bool]:
     """Yields whether the folder has to be filled; whole after a block without an exception, gone after one with."""
     stamp = folder.with_suffix(".complete")
     with folder.with_suffix(".lock").open("w") as lock:

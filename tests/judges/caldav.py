@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.judges import cache
 from tests.judges.finding import Finding, Sitting, exactly, run
-from tests.real.front import Front
+from tests.real.front import MAILBOXES, PEOPLE, Front
 from tests.real.radicale import Radicale
 
 _NAME = "judged"
@@ -72,7 +72,16 @@ def through() -> Finding:
         return judge(front.url)
 
 
+def to_a_home_server() -> Finding:
+    """F10, F12, F25: exfront asks for the password, the directory names the back-end, the URL is left alone."""
+    with Radicale() as back_end:
+        values = {"path": "/", "user_in_path": "no", "backend": back_end.port}
+        with Front(MAILBOXES, files={"people.ldif": PEOPLE}, **values) as front:
+            return judge(front.url)
+
+
 SITTINGS = (
     Sitting("caldav", "direct", missing, direct, exactly(passed=118, skipped=14)),
     Sitting("caldav", "through exfront", missing, through, exactly(passed=118, skipped=14)),
+    Sitting("caldav", "to a home server through exfront", missing, to_a_home_server, exactly(passed=118, skipped=14)),
 )

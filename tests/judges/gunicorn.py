@@ -58,7 +58,7 @@ def cases() -> Iterator[Case]:
 
 def judge(port: int, recorder: Recorder) -> Finding:
     """Sends every case to 127.0.0.1:`port`. Counts "refused" of the invalid and "accepted" of the valid."""
-    outcomes = {case.name: _try(case, port, recorder) for case in cases()}
+    outcomes = {case.name: attempt(case, port, recorder) for case in cases()}
     counts = {
         "refused": sum(
             name.startswith("invalid/") and outcome.startswith("refused") for name, outcome in outcomes.items()
@@ -104,7 +104,7 @@ def complaints(finding: Finding) -> Sequence[str]:
 SITTINGS = (Sitting("gunicorn", f"through exfront, of {INVALID} and {VALID}", lambda: None, hold, complaints),)
 
 
-def _try(case: Case, port: int, recorder: Recorder) -> str:
+def attempt(case: Case, port: int, recorder: Recorder) -> str:
     before = len(recorder.requests)
     statuses, closed = exchange(case.data, port, wanted=len(case.expected))
     arrived = [request for request in recorder.requests[before:] if request.complete]

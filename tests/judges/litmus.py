@@ -11,7 +11,7 @@ from tests.judges.finding import Finding, Sitting, exactly, run
 from tests.real import apache, tls
 from tests.real.apache import Apache
 from tests.real.children import program
-from tests.real.front import FORWARD, Front, NotServed
+from tests.real.front import FORWARD, MAILBOXES, PEOPLE, Front, NotServed
 
 _SUMMARY = re.compile(r"<- summary for `(\w+)': of (\d+) tests run: (\d+) passed, (\d+) failed")
 _TROUBLE = re.compile(r"^ *\d+\. (\S+?)\.* (FAIL.*)$", re.MULTILINE)
@@ -23,10 +23,10 @@ OWN_TLS = FORWARD.replace(
 """FORWARD with a TLS listener of exfront's own on the port `tls`; the certificates are in the folder tls."""
 
 
-def judge(url: str) -> Finding:
-    """All five suites against `url`; counts "passed" and, if there are any, "failed"."""
+def judge(url: str, *logon: str) -> Finding:
+    """All five suites against `url`, as the user with name and password `logon`; counts "passed" and, if there are any, "failed"."""
     with tempfile.TemporaryDirectory(prefix="exfront-litmus-") as folder:
-        status, said = run(["litmus", "-k", f"{url}/"], Path(folder))
+        status, said = run(["litmus", "-k", f"{url}/", *logon], Path(folder))
     summaries = _SUMMARY.findall(said.replace("\r", "\n"))
     passed = sum(int(summary[2]) for summary in summaries)
     failed = sum(int(summary[3]) for summary in summaries)
@@ -48,6 +48,15 @@ def direct() -> Finding:
 def through() -> Finding:
     with Apache() as back_end, Front(backend=back_end.port) as front:
         return judge(front.url)
+
+
+def to_a_mailbox() -> Finding:
+    """F10, F14, F25: exfront asks for the password, the directory names the back-end."""
+    with Apache() as back_end:
+        back_end.add_folder("dav/user1")
+        values = {"path": "/dav", "user_in_path": "yes", "backend": back_end.port}
+        with Front(MAILBOXES, files={"people.ldif": PEOPLE}, **values) as front:
+            return judge(f"{front.url}/dav/user1", "user1", "secret")
 
 
 def behind_a_tls_proxy() -> Finding:
@@ -76,6 +85,7 @@ def own_tls() -> Finding:
 SITTINGS = (
     Sitting("litmus", "direct", missing, direct, exactly(passed=104)),
     Sitting("litmus", "through exfront", missing, through, exactly(passed=104)),
+    Sitting("litmus", "to a mailbox through exfront", missing, to_a_mailbox, exactly(passed=104)),
     Sitting(
         "litmus",
         "https by a proxy, through exfront",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import tempfile
 from pathlib import Path
@@ -67,14 +66,23 @@ class Apache:
         (self.folder / "locks").mkdir()
         user = ""
         if os.geteuid() == 0:  # Apache's workers refuse to stay root
-            account = pwd.getpwnam("www-data")
             user = "User www-data\nGroup www-data"
             for folder in (self.folder, self.files, self.folder / "locks"):
-                shutil.chown(folder, account.pw_uid, account.pw_gid)
+                shutil.chown(folder, "www-data", "www-data")
         text = _CONFIGURATION.format(folder=self.folder, port=self.port, user=user, modules=_MODULES, workers=workers)
         (self.folder / "apache.conf").write_text(text)
         apache = program("apache2") or "apache2"
         self.child = Child([apache, "-D", "FOREGROUND", "-f", str(self.folder / "apache.conf")], self.folder, self.port)
+
+    def add_folder(self, path: str) -> Path:
+        """A new folder among the served files; those above it are made as well."""
+        folder = self.files
+        for part in Path(path).parts:
+            folder /= part
+            folder.mkdir(exist_ok=True)
+            if os.geteuid() == 0:
+                shutil.chown(folder, "www-data", "www-data")
+        return folder
 
     def start(self) -> Self:
         self.child.start()

@@ -65,7 +65,7 @@ class Child:
         self.port = port
         self.log_file = folder / f"{Path(command[0]).name}-{port}.log"
         self._environment = {**os.environ, **(environment or {})}
-        self._patience = patience
+        self.patience = patience
         self._stop_signal = stop_signal
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -90,13 +90,13 @@ class Child:
                 cwd=self.folder,
                 env=self._environment,
             )
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self.patience
         while not self._accepts():
             if self._ended(_BETWEEN_TRIES):
                 raise ChildFailed(f"{self.command[0]} ended with {self._process.returncode}:\n{self.log()[-4000:]}")
             if time.monotonic() > deadline:
                 self.stop()
-                raise ChildFailed(f"{self.command[0]} did not listen within {self._patience} s:\n{self.log()[-4000:]}")
+                raise ChildFailed(f"{self.command[0]} did not listen within {self.patience} s:\n{self.log()[-4000:]}")
 
     def stop(self) -> int | None:
         """Ends the process and returns its exit status; None when it never started. Safe to call twice.
@@ -108,12 +108,12 @@ class Child:
             return None if process is None else process.returncode
         process.send_signal(self._stop_signal)
         try:
-            return process.wait(self._patience)
+            return process.wait(self.patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             raise ChildFailed(
-                f"{self.command[0]} did not end within {self._patience} s:\n{self.log()[-4000:]}"
+                f"{self.command[0]} did not end within {self.patience} s:\n{self.log()[-4000:]}"
             ) from None
 
     def __enter__(self) -> Self:

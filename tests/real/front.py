@@ -41,6 +41,48 @@ port = {backend}
 """
 """Everything goes to one back-end on 127.0.0.1; wants `backend` (its port) and `trusted` (networks, may be empty)."""
 
+PEOPLE = """\
+dn: dc=adatum,dc=com
+objectClass: organization
+o: Adatum
+
+dn: uid=user1,dc=adatum,dc=com
+objectClass: inetOrgPerson
+objectClass: inetLocalMailRecipient
+uid: user1
+mailLocalAddress: user1@adatum.com
+mailHost: backend1
+userPassword: secret
+"""
+"""A directory in which user1, whose password is "secret", lives on backend1."""
+
+MAILBOXES = """\
+[front-end]
+listen = tcp:{port}:interface=127.0.0.1
+access_log = access.log
+
+[directory]
+url = ldif:people.ldif
+schema = laser
+base = dc=adatum,dc=com
+
+[virtual-server default]
+hosts = *
+authentication = basic
+smtp_domain = adatum.com
+
+[virtual-directory everything]
+path = {path}
+kind = mailbox
+user_in_path = {user_in_path}
+
+[back-end backend1]
+address = 127.0.0.1
+port = {backend}
+"""
+"""Each user's requests go to the home server that the directory names; wants `path`, `user_in_path` and `backend`, and the file
+people.ldif."""
+
 
 class NotServed(Exception):
     """The configuration asks for what this version of exfront does not serve yet; the text is its own word on that."""

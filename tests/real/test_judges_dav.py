@@ -17,6 +17,10 @@ class LitmusTests(SittingTestCase):
         """All 104 tests pass through exfront (F2, F5)."""
         self.hold(litmus.SITTINGS, "litmus", "through exfront")
 
+    def test_to_a_mailbox(self) -> None:
+        """They pass when exfront asks for the password and the directory names the back-end (F10, F14, F25)."""
+        self.hold(litmus.SITTINGS, "litmus", "to a mailbox through exfront")
+
     def test_behind_a_tls_proxy(self) -> None:
         """COPY and MOVE work when TLS ends before exfront and the back-end checks the scheme (F6)."""
         self.hold(litmus.SITTINGS, "litmus", "https by a proxy, through exfront")
