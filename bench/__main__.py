@@ -6,12 +6,16 @@ import argparse
 import sys
 from http.client import HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import idle, machine, memory, profile, programs, report, scale, uncached
 from bench.processes import Failed, Workshop
 from bench.rounds import WARM_UP, Table, compare
 from bench.scenarios import SCENARIOS
 from bench.site import ROOT, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 USERS = 500
 SETTING = (
@@ -35,6 +39,7 @@ def side_by_side(options: argparse.Namespace) -> None:
     """Compare, print, and write the report with its picture."""
     chosen = [scenario for scenario in SCENARIOS if scenario.name in options.scenario]
     setting = SETTING.format(rounds=options.rounds, seconds=options.seconds, warm_up=WARM_UP, users=USERS)
+    draw = None if options.without_exfront or options.print_only else _drawing()  # missed before minutes were spent
     tables: list[Table] = []
     with Workshop() as workshop:
         site = Site(workshop, USERS)
@@ -46,13 +51,19 @@ def side_by_side(options: argparse.Namespace) -> None:
             )
             print(report.text(table.sheet(setting)), end="\n\n", flush=True)
             tables.append(table)
-    if options.without_exfront or options.print_only:
+    if draw is None:
         return
     report.renew(options.output, [table.sheet(setting) for table in tables], machine.describe())
     if {scenario.name for scenario in chosen} >= set(USUAL):
-        from bench import plot
+        draw(tables, options.output)
 
-        plot.draw(tables, options.output)
+
+def _drawing() -> Callable[[Sequence[Table], Path], None]:
+    try:
+        from bench.plot import draw
+    except ImportError:
+        raise Failed("the picture needs matplotlib: python -m pip install matplotlib (or --print-only)") from None
+    return draw
 
 
 def run(options: argparse.Namespace) -> None:

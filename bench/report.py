@@ -39,7 +39,7 @@ def limits(name: str, title: str, setting: str, lines: Sequence[tuple[str, float
     rows = []
     for what, figure, goal, unit in lines:
         judged = [f"≤ {goal:g} {unit}", verdict(figure, goal)] if goal is not None else ["", ""]
-        rows.append([what, f"{figure:.4g} {unit}", *judged])
+        rows.append([what, f"{figure:,.{1 if figure < 100 else 0}f} {unit}", *judged])
     return Sheet(name, title, ["what", "measured", "goal", ""], rows, setting)
 
 

@@ -53,9 +53,9 @@ class PageTests(TestCase):
                 folder, [report.limits("idle", "Idle", "how", [("9 connections", 7.0, 6.0, "kB")])], "one machine"
             )
             page = (folder / "bench.md").read_text()
-        self.assertIn("| up | 50 MB | ≤ 40 MB | MISSED |", page)
-        self.assertIn("| 9 connections | 7 kB | ≤ 6 kB | MISSED |", page)
-        self.assertNotIn("2 kB", page)
+        self.assertIn("| up | 50.0 MB | ≤ 40 MB | MISSED |", page)
+        self.assertIn("| 9 connections | 7.0 kB | ≤ 6 kB | MISSED |", page)
+        self.assertNotIn("2.0 kB", page)
         self.assertLess(page.index("another machine"), page.index("one machine"))
 
     def test_text(self) -> None:
