@@ -15,6 +15,10 @@ CONNECTIONS = 64
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+class Stalled(Failed):
+    """Requests went without an answer for two seconds; nothing else was wrong."""
+
+
 class Load(NamedTuple):
     """What is asked, and how."""
 
@@ -37,6 +41,8 @@ def drive(load: Load, seconds: float, connections: int = CONNECTIONS) -> int:
 def _counted(said: str, url: str) -> int:
     trouble = re.search(r"Socket errors:.*|Non-2xx.*", said)
     counted = re.search(r"(\d+) requests in", said)
+    if trouble and trouble.group().startswith("Socket errors: connect 0, read 0, write 0, timeout"):
+        raise Stalled(f"wrk at {url}: {trouble.group()}")
     if trouble or not counted:
         raise Failed(f"wrk at {url}: {trouble.group() if trouble else said.strip()}")
     return int(counted.group(1))

@@ -6,13 +6,14 @@ A ratio is made of two figures of the same round, minutes apart at most, so that
 from __future__ import annotations
 
 import ssl
+import sys
 import urllib.error
 import urllib.request
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench import cpu, people
-from bench.load import Load, drive
+from bench.load import Load, Stalled, drive
 from bench.processes import Failed
 from bench.report import Sheet, verdict
 
@@ -71,6 +72,18 @@ def cost(contender: Contender, load: Load, seconds: float) -> float:
     return (cpu.seconds(contender.roots) - before) * 1e6 / answered
 
 
+def _cost_again(contender: Contender, load: Load, seconds: float) -> float:
+    """`cost`, once more after a stall, which a busy machine can be guilty of too; it is said who stalled."""
+    try:
+        try:
+            return cost(contender, load, seconds)
+        except Stalled as stall:
+            print(f"{contender.name}, once more: {stall}", file=sys.stderr)
+            return cost(contender, load, seconds)
+    except Failed as failure:
+        raise Failed(f"{contender.name}: {failure}") from None
+
+
 def address(contender: Contender, path: str) -> str:
     """The URL of a path at the contender."""
     return f"{'https' if contender.tls else 'http'}://127.0.0.1:{contender.port}{path}"
@@ -114,7 +127,7 @@ def compare(
     for turn in range(rounds):
         for contender in running[turn % len(running) :] + running[: turn % len(running)]:
             load = Load(address(contender, scenario.path), site.credentials if scenario.browser else None)
-            costs[contender.name].append(cost(contender, load, seconds))
+            costs[contender.name].append(_cost_again(contender, load, seconds))
             site.workshop.check_alive()
     site.workshop.stop([pid for contender in running for pid in contender.roots])
     return _table(scenario, costs, front_end)

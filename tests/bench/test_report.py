@@ -75,4 +75,6 @@ class CountTests(TestCase):
         """Errors and refusals make the measurement fail, so that nobody is quick by refusing."""
         for trouble in ("Non-2xx or 3xx responses: 5", "Socket errors: connect 0, read 1, write 0, timeout 0"):
             self.assertRaises(Failed, load._counted, f"1234 requests in 1.00s\n{trouble}\n", "url")
+        stalled = "9 requests in 1.00s\nSocket errors: connect 0, read 0, write 0, timeout 64"
+        self.assertRaises(load.Stalled, load._counted, stalled, "url")
         self.assertRaises(Failed, load._counted, "unable to connect", "url")
