@@ -68,13 +68,26 @@ class Tally:
     __slots__ = ("buckets", "received", "requests", "seconds", "sent")
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[bytes, int], int] = {}
-        """Requests by method and status; methods nobody has registered count as `OTHER`."""
+        self.requests: dict[int, dict[bytes, int]] = {}
+        """Requests by status and method; methods nobody has registered count as `OTHER`."""
         self.sent = 0
         self.received = 0
         self.seconds = 0.0
         self.buckets = [0] * (len(BUCKETS) + 1)
         """Requests by duration: how many fell into each bucket alone (not cumulated)."""
+
+    def count(self, done: Finished) -> None:
+        """Add one request."""
+        by_method = self.requests.get(done.status)
+        if by_method is None:
+            by_method = self.requests[done.status] = {}
+        method = done.method if done.method in _METHODS else b"OTHER"
+        by_method[method] = by_method.get(method, 0) + 1
+        self.sent += done.sent
+        self.received += done.received
+        seconds = done.seconds
+        self.seconds += seconds
+        self.buckets[bisect_left(BUCKETS, seconds)] += 1
 
 
 class Ledger:
@@ -98,40 +111,28 @@ class Ledger:
             self._second = second
             self._stamp = _common_stamp(now) if self._combined else _iso_stamp(now)
         self._write(_combined(done, self._stamp) if self._combined else _json(done, self._stamp))
-        self._count(done)
-
-    def _count(self, done: Finished) -> None:
         tally = self.tallies.get(done.vdir)
         if tally is None:
             tally = self.tallies[done.vdir] = Tally()
-        method = done.method
-        key = (method if method in _METHODS else b"OTHER", done.status)
-        requests = tally.requests
-        requests[key] = requests.get(key, 0) + 1
-        tally.sent += done.sent
-        tally.received += done.received
-        seconds = done.seconds
-        tally.seconds += seconds
-        tally.buckets[bisect_left(BUCKETS, seconds)] += 1
+        tally.count(done)
 
 
 def _combined(done: Finished, stamp: bytes) -> bytes:
-    """Apache's combined format, then what is ours as `name=value`."""
+    """Apache's combined format, then what is ours as `name=value`; times in seconds."""
     (peer, method, target, minor, status, sent, seconds, request_id, received, user, vdir, back_end, reason,
      back_end_seconds, attempts, referer, agent) = done  # fmt: skip
-    if (target + method + referer + agent).translate(None, _PRINTABLE):
+    name = user.encode("utf-8", "backslashreplace") if user else b"-"
+    if b"".join((target, method, referer, agent)).translate(None, _PRINTABLE):
         target, method, referer, agent = map(_escaped, (target, method, referer, agent))
-    name = user.encode("utf-8", "backslashreplace")
-    if (peer + name + request_id).translate(None, _WORD):
+    if b"".join((peer, name, request_id)).translate(None, _WORD):
         peer, name, request_id = map(_escaped_word, (peer, name, request_id))
-    waited = f"{back_end_seconds:.6f}" if back_end_seconds >= 0 else "-"
-    ours = (
-        f"vdir={vdir or '-'} backend={back_end or '-'} reason={reason or '-'} time={seconds:.6f} backend_time={waited} "
-        f"received={received} attempts={attempts} id="
-    )
-    return b'%b - %b [%b] "%b %b HTTP/1.%d" %d %d "%b" "%b" %b%b\n' % (
-        peer or b"-", name or b"-", stamp, method, target, minor, status, sent, referer or b"-", agent or b"-",
-        ours.encode(), request_id or b"-",
+    return (
+        b'%b - %b [%b] "%b %b HTTP/1.%d" %d %d "%b" "%b" vdir=%b backend=%b reason=%b time=%.6f backend_time=%b'
+        b" received=%d attempts=%d id=%b\n"
+    ) % (
+        peer or b"-", name, stamp, method, target, minor, status, sent, referer or b"-", agent or b"-",
+        vdir.encode() or b"-", back_end.encode() or b"-", reason.encode() or b"-", seconds,
+        b"%.6f" % back_end_seconds if back_end_seconds >= 0 else b"-", received, attempts, request_id or b"-",
     )  # fmt: skip
 
 

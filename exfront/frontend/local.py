@@ -116,7 +116,7 @@ class Page:
     # rendering
 
     def _render(self) -> None:
-        request = self._request = PageRequest(self, False)
+        request = self._request = PageRequest(self, False, parsePOSTFormSubmission=True)
         request.resource = self._resource
         head = self._head
         body = b"".join(self._body)

@@ -317,7 +317,7 @@ class Relay:
         head = self._head
         assert self._server is not None
         carried = request_head(head, self._target, self._visitor, self.request_id, self._server)
-        if self._leaf.logons is None and is_connection_bound(head.noted.get(b"authorization", b"")):
+        if self._leaf.logons is None and b"authorization" in head.noted and is_connection_bound(head.noted[b"authorization"]):
             self._pin(connection)
         if head.length == 0:
             connection.send(self, head.method, carried, True)

@@ -18,6 +18,9 @@ PASSING = frozenset(
 )
 """Noted request fields that need no change; a request with only these passes its lines untouched."""
 
+_KEPT_ALIVE = b"\r\nConnection: keep-alive\r\n"
+"""How nearly every browser and every server spells it: this one line goes without a search."""
+
 PASSING_BACK = frozenset(
     (b"content-length", b"trailer", b"location", b"content-location", b"via", b"server-load", b"www-authenticate", b"persistent-auth")
 )
@@ -73,6 +76,8 @@ def request_lines(head: RequestHead, trusted: bool) -> bytes:
     if PASSING.issuperset(noted):
         return lines
     connection = noted.get(b"connection")
+    if connection == b"keep-alive" and _KEPT_ALIVE in lines and len(noted.keys() - PASSING) == 1:
+        return lines.replace(_KEPT_ALIVE, b"\r\n", 1)
     lines = (_REQUEST_HOP if trusted else _REQUEST_REMOVED).sub(b"", lines)
     if connection is not None:
         named = named_in_connection(connection)
@@ -164,8 +169,10 @@ def response_lines(lines: bytes, noted: dict[bytes, bytes]) -> bytes:
     """A back-end's lines as the client may see them (F5)."""
     if PASSING_BACK.issuperset(noted):
         return lines
-    lines = _RESPONSE_REMOVED.sub(b"", lines)
     connection = noted.get(b"connection")
+    if connection == b"keep-alive" and len(noted) == len(noted.keys() & PASSING_BACK) + 1 and _KEPT_ALIVE in lines:
+        return lines.replace(_KEPT_ALIVE, b"\r\n", 1)
+    lines = _RESPONSE_REMOVED.sub(b"", lines)
     if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
         named = named_in_connection(connection)
         if named:

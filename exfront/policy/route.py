@@ -151,7 +151,7 @@ def _tree(head: RequestHead, rule: Rule, identity: LoggedOn | None, answer: obje
 
 def _spread(head: RequestHead, rule: Rule, identity: LoggedOn | None, servers: tuple[Server, ...]) -> Verdict:
     if identity is None:
-        plan = tuple([one for one in servers if one.current])
+        plan = servers if servers is rule.servers else tuple([one for one in servers if one.current])
     else:
         plan = _ordered(rule, identity.account.identity, servers)
         first = _public_server(rule, identity)

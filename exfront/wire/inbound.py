@@ -169,7 +169,16 @@ class ClientConnection:
 
     def dataReceived(self, data: bytes) -> None:
         if not self._busy and not self.transport.write_paused:
-            self._pump(self._buffer + data if self._buffer else data)
+            if self._buffer:
+                self._pump(self._buffer + data)
+            elif data.find(b"\r\n\r\n") + 4 == len(data) <= self._limits.max_head_size and data[0] > 32 and self.peer:
+                # one whole head and nothing else, as nearly always
+                try:
+                    self._take(parse_request(data))
+                except MessageError as error:
+                    self._refuse(error)
+            else:
+                self._pump(data)
         elif self._taker is not None:
             self._taker(data)
         elif self._body is not None:
@@ -353,7 +362,10 @@ class ClientConnection:
     def finished(self, close: bool = False) -> None:
         """The answer is written whole. The next request is taken, or the connection closed (by `close`, or where it does not persist)."""
         self._receiver = None
-        if close or not self.persists:
+        if self._body is None and self._keep_alive and not (close or self._buffer or self._half_closed):
+            self._busy = False
+            self.deadline = self._now() + self._limits.idle_timeout
+        elif close or not self.persists:
             self._close()
         elif self._body is not None:
             self._body_bytes = 0

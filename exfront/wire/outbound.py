@@ -218,33 +218,48 @@ class ServerConnection:
     # the response
 
     def _head(self, data: bytes) -> None:
+        """Take heads out of `data`: interim ones, then the answer's."""
         while True:
             end = data.find(b"\r\n\r\n") + 4
             try:
                 if end == 3:
-                    head_end(data, 0, 502)
-                    if len(data) > MAX_RESPONSE_HEAD:
-                        raise MessageError(502, "the response head is too large")
-                    self._buffer = data
+                    self._incomplete(data)
                     return
-                head = parse_response(data if len(data) == end else data[:end], self._method)
+                head = parse_response(data[:end], self._method)
             except MessageError as error:
                 self._fail(f"not HTTP: {error.reason}")
                 self._discard()
                 return
-            data = data[end:]
-            if head.status >= 200 or head.status == 101:
+            if head.status >= 200:
                 break
+            data = data[end:]
+            if head.status == 101:
+                self._switch(head, data)
+                return
             if not self._interim(head):
                 return
             if not data:
                 self._buffer = b""
                 return
         self._buffer = b""
-        if head.status == 101:
-            self._switch(head, data)
+        self._keep_alive = head.keep_alive
+        if b"keep-alive" in head.noted:
+            self._note_keep_alive(head.noted[b"keep-alive"])
+        data = data[end:]
+        if len(data) == head.length:
+            # all of it came at once, as most answers do
+            attempt = self._attempt
+            assert attempt is not None
+            self._done()
+            attempt.answered(head, data, True)
         else:
-            self._answer(head, data)
+            self._begin_body(head, data)
+
+    def _incomplete(self, data: bytes) -> None:
+        head_end(data, 0, 502)
+        if len(data) > MAX_RESPONSE_HEAD:
+            raise MessageError(502, "the response head is too large")
+        self._buffer = data
 
     def _interim(self, head: ResponseHead) -> bool:
         self._interims += 1
@@ -258,33 +273,24 @@ class ServerConnection:
         attempt.interim(head)
         return self._attempt is attempt
 
-    def _answer(self, head: ResponseHead, data: bytes) -> None:
-        self._keep_alive = head.keep_alive
-        length = head.length
+    def _begin_body(self, head: ResponseHead, data: bytes) -> None:
         attempt = self._attempt
         assert attempt is not None
-        if b"keep-alive" in head.noted:
-            self._note_keep_alive(head.noted[b"keep-alive"])
-        if length >= 0 and len(data) == length:
-            # all of it came at once, as most answers do
-            self._done()
-            attempt.answered(head, data, True)
-            return
-        body = self._body = _body_of(length)
-        payload, done = b"", False
+        body = self._body = _body_of(head.length)
+        payload = b""
         if data:
             try:
                 payload = body.feed(data)
             except MessageError as error:
+                self._body = None
                 self._fail(f"not HTTP: {error.reason}")
                 self._discard()
                 return
-            done = body.done
-        if done:
+        if body.done:
             self._end(body)
         else:
             self.deadline = self._now() + self._response_timeout
-        attempt.answered(head, payload, done)
+        attempt.answered(head, payload, body.done)
 
     def _feed(self, data: bytes) -> None:
         body, attempt = self._body, self._attempt
@@ -332,6 +338,7 @@ class ServerConnection:
             self._pool.release(self)
 
     def _switch(self, head: ResponseHead, data: bytes) -> None:
+        self._buffer = b""
         self._switched = True
         self.deadline = FOREVER
         attempt = self._attempt
