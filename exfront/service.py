@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from exfront.frontend.site import ClientFactory, FrontSite
     from exfront.frontend.tree import Tree
     from exfront.logfile import LogFile
-    from exfront.wire.inbound import Limits
+    from exfront.wire.roles import Limits
     from exfront.wire.patience import Patience
 
 

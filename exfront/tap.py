@@ -37,7 +37,7 @@ from exfront.ledger import Ledger
 from exfront.logfile import LogFile
 from exfront.policy.rule import make_rule
 from exfront.service import FrontEndService, Lasting, Serving
-from exfront.wire.inbound import Limits
+from exfront.wire.roles import Limits
 from exfront.wire.patience import Patience
 
 if TYPE_CHECKING:

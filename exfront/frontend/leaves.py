@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from exfront.frontend.services import Services
     from exfront.model import RequestHead
     from exfront.policy.rule import Rule
-    from exfront.wire.inbound import ClientConnection, Receiver
+    from exfront.wire.inbound import ClientConnection
+    from exfront.wire.roles import Receiver
 
 
 class Leaf(Protocol):
@@ -43,7 +44,8 @@ class ForwardingLeaf(Resource):
         self.realm = realm
 
     def take(self, connection: ClientConnection, head: RequestHead) -> Receiver | None:
-        return Relay(self, connection, head).begin()
+        relay = Relay(self, connection, head)
+        return relay if relay.begin() else None
 
 
 class PageLeaf(Resource):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exfront.frontend.services import Services
     from exfront.frontend.tree import Tree
     from exfront.model import RequestHead
-    from exfront.wire.inbound import Limits, Receiver
+    from exfront.wire.roles import Limits, Receiver
     from exfront.wire.patience import Patience
 
 

@@ -7,10 +7,10 @@ Whoever answers writes through `write` and says `finished` once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, cast
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from exfront.errors import MessageError
 from exfront.wire.bodies import ChunkedBody, LengthBody
@@ -20,11 +20,12 @@ from exfront.wire.patience import FOREVER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IReactorTime
+    from twisted.internet.interfaces import IReactorTime, ITransport
     from twisted.python.failure import Failure
 
     from exfront.model import RequestHead
     from exfront.wire.patience import Patience
+    from exfront.wire.roles import ConnectionKeeper, Limits, Pinned, Receiver, Site
     from exfront.wire.transport import NativeTransport
 
 PIPELINED = 64 * 1024
@@ -42,52 +43,6 @@ LIFE_CHECK = 5.0
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 
-class Receiver(Protocol):
-    """What the carrier of a request is told by the client's connection."""
-
-    answering: bool
-    """Whether the answer's head has been written."""
-
-    def body_received(self, data: bytes) -> None:
-        """Decoded bytes of the body, never empty."""
-
-    def body_ended(self, trailers: bytes) -> None:
-        """The body is whole; `trailers` are header lines. In a tunnel: the client sends no more."""
-
-    def body_broken(self, error: MessageError) -> None:
-        """The body's framing or patience is at an end: answer with `error` and close, or abort when the answer has begun."""
-
-    def client_gone(self) -> None:
-        """The client went away: free everything, answer nothing."""
-
-    def pauseProducing(self) -> None:
-        """The client reads too slowly: send no more for the moment."""
-
-    def resumeProducing(self) -> None:
-        """The client has caught up."""
-
-
-class Site(Protocol):
-    """Where requests go."""
-
-    def take(self, connection: ClientConnection, head: RequestHead) -> Receiver | None:
-        """Carry this request; None when it is answered already."""
-
-    def refuse(self, connection: ClientConnection, error: MessageError) -> None:
-        """Answer a broken message with an error page and finish with `close`."""
-
-
-class Limits(NamedTuple):
-    """How much and how long a client may; seconds and bytes, 0 for no limit on bodies."""
-
-    header_timeout: float = 10.0
-    body_timeout: float = 60.0
-    idle_timeout: float = 75.0
-    max_head_size: int = 65536
-    max_body_size: int = 0
-
-
-@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
 class ClientConnection:
     """One client connection."""
 
@@ -153,9 +108,9 @@ class ClientConnection:
 
     # what the transport calls
 
-    def makeConnection(self, transport: NativeTransport) -> None:
-        """For wrappers (PROXY protocol) that are Twisted transports themselves."""
-        self.transport = transport
+    def makeConnection(self, transport: ITransport) -> None:
+        """Begin: `transport` is a NativeTransport, or a wrapper that behaves like one."""
+        self.transport = cast("NativeTransport", transport)
         self.connectionMade()
 
     def connectionMade(self) -> None:
@@ -489,18 +444,7 @@ class ClientConnection:
             self.transport.abortConnection()
 
 
-class Pinned(Protocol):
-    """A back-end connection as the client's connection sees it."""
-
-    def close(self) -> None: ...
-
-
-class ConnectionKeeper(Protocol):
-    """Who counts the connections."""
-
-    def made(self, connection: ClientConnection) -> None: ...
-
-    def lost(self, connection: ClientConnection) -> None: ...
+classImplements(ClientConnection, IProtocol, IHalfCloseableProtocol, IPushProducer)
 
 
 def text_address(address: object) -> bytes:

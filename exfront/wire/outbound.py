@@ -6,10 +6,10 @@ request. Knows nothing of clients, plans and header rules: an `Attempt` is told 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, cast
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from exfront.errors import IncompleteBody, MessageError
 from exfront.policy.outcome import Unanswered
@@ -20,11 +20,12 @@ from exfront.wire.patience import FOREVER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IReactorTime
+    from twisted.internet.interfaces import IReactorTime, ITransport
     from twisted.python.failure import Failure
 
     from exfront.model import ResponseHead, Server
     from exfront.wire.patience import Patience
+    from exfront.wire.roles import Attempt, Keeper
     from exfront.wire.transport import NativeTransport
 
 MAX_RESPONSE_HEAD = 256 * 1024
@@ -34,47 +35,6 @@ INTERIM_LIMIT = 32
 """Interim responses to one request; a back-end that sends more is broken."""
 
 
-class Attempt(Protocol):
-    """Who wants the answer. Exactly one of `answered`, `switched` and `unanswered` comes first."""
-
-    def interim(self, head: ResponseHead) -> None:
-        """A 1xx response but 101 (RFC 9110 15.2)."""
-
-    def answered(self, head: ResponseHead, data: bytes, done: bool) -> None:
-        """The response's head and what is here of its body; `done` when that is all (its trailers are `connection.trailers`)."""
-
-    def switched(self, head: ResponseHead, data: bytes) -> None:
-        """101: from now on the connection is a tunnel (RFC 9110 7.8); `data` are its first bytes."""
-
-    def continued(self, data: bytes, done: bool) -> None:
-        """More of the body, or of the tunnel's bytes; `done`: the body is whole (in a tunnel: the back-end sends no more)."""
-
-    def unanswered(self, outcome: Unanswered) -> None:
-        """No response will come."""
-
-    def broken_off(self, reason: str) -> None:
-        """The response that has begun will not be completed."""
-
-    def pause_body(self) -> None:
-        """The back-end reads too slowly: send no more of the request's body."""
-
-    def resume_body(self) -> None:
-        """The back-end has caught up."""
-
-
-class Keeper(Protocol):
-    """The pool a connection comes from and goes back to."""
-
-    server: Server
-
-    def release(self, connection: ServerConnection) -> None:
-        """The connection is idle and may carry another request."""
-
-    def lost(self, connection: ServerConnection) -> None:
-        """The connection is closed, or not to be used again."""
-
-
-@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
 class ServerConnection:
     """One back-end connection."""
 
@@ -128,8 +88,8 @@ class ServerConnection:
 
     # what the transport calls
 
-    def makeConnection(self, transport: NativeTransport) -> None:
-        self.transport = transport
+    def makeConnection(self, transport: ITransport) -> None:
+        self.transport = cast("NativeTransport", transport)
         self.connectionMade()
 
     def connectionMade(self) -> None:
@@ -401,6 +361,9 @@ class ServerConnection:
 
     def stopProducing(self) -> None:
         """Part of the interface; the transport tells `connectionLost` instead."""
+
+
+classImplements(ServerConnection, IProtocol, IHalfCloseableProtocol, IPushProducer)
 
 
 def _body_of(length: int) -> LengthBody | ChunkedBody | UntilCloseBody:
