@@ -18,7 +18,7 @@ from exfront.ledger import Finished
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from twisted.internet.interfaces import IAddress
+    from twisted.internet.interfaces import IAddress, ITransport
     from twisted.web.resource import IResource
 
     from exfront.errors import MessageError
@@ -45,7 +45,7 @@ class PageRequest(Request):
     resource: IResource
 
     def process(self) -> None:
-        self.site = self.channel.site
+        self.site = self.channel.site  # type: ignore[attr-defined]  # our Page
         self.prepath, self.postpath = [], []
         self.sentLength = 0
         self.render(self.resource)
@@ -129,11 +129,16 @@ class Page:
         request.handleContentChunk(body)
         try:
             request.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever a page does wrong, its client gets an answer
             _log.failure("the page {name} could not be rendered", name=self._name)
             self._refuse(500, "defect")
 
     # what twisted.web's request asks of its channel
+
+    @property
+    def transport(self) -> ITransport:
+        """For resources that look at it; nothing is written there."""
+        return self._connection.transport
 
     def isSecure(self) -> bool:
         return self._connection.scheme == b"https"
@@ -168,7 +173,11 @@ class Page:
         if request.chunked:
             body = _unchunked(self._written)
         whole, sent = answer(
-            self._status, self._lines + b"X-Request-Id: %b\r\n" % self.request_id, body, self._head, not self._connection.persists
+            self._status,
+            self._lines + b"X-Request-Id: %b\r\n" % self.request_id,
+            body,
+            self._head,
+            not self._connection.persists,
         )
         self._end(self._status, whole, sent, "")
 
@@ -176,6 +185,10 @@ class Page:
         """twisted.web gave up on the request."""
         if not self._over:
             self._refuse(500, "defect", close=True)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """twisted.web could not read a form."""
+        self._refuse(400, "broken-form", close=True)
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         raise NotImplementedError("pages are written in one piece")
