@@ -58,7 +58,8 @@ def request_head(head: RequestHead, target: bytes, visitor: Visitor, request_id:
     if b"destination" in noted or b"if" in noted:
         lines = _with_scheme(lines, _DAV_LINES, visitor, server, head)
     if b"max-forwards" in noted and head.method in (b"OPTIONS", b"TRACE"):
-        lines = _MAX_FORWARDS.sub(b"Max-Forwards: %d\r\n" % (int(noted[b"max-forwards"]) - 1), lines)
+        # a larger number than anybody means is made a smaller one (RFC 9110 7.6.2)
+        lines = _MAX_FORWARDS.sub(b"Max-Forwards: %d\r\n" % (int(noted[b"max-forwards"].lstrip(b"0")[:9]) - 1), lines)
     if b"host" not in noted:
         # only an HTTP/1.0 client may leave it out; HTTP/1.1 needs one (RFC 9112 3.2)
         more += b"Host: \r\n"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from exfront.frontend.services import Services
     from exfront.frontend.tree import Tree
     from exfront.model import RequestHead
-    from exfront.wire.roles import Limits, Receiver
     from exfront.wire.patience import Patience
+    from exfront.wire.roles import Limits, Receiver
 
 
 class FrontSite:
@@ -41,13 +41,16 @@ class FrontSite:
     def take(self, connection: ClientConnection, head: RequestHead) -> Receiver | None:
         root = self.tree.virtual_server(head.host)
         if root is None:
-            return self._refuse(connection, head, 404, "unknown-host")
+            self._refuse(connection, head, 404, "unknown-host")
+            return None
         if head.target == b"*" or (b"max-forwards" in head.noted and self._ends_here(head)):
-            return self._options(connection, head)
+            self._options(connection, head)
+            return None
         safe, leaf = root.find(head.path)
         if leaf is not None:
             return leaf.take(connection, head)
-        return self._refuse(connection, head, *((404, "unknown-path") if safe else (400, "unsafe-path")))
+        self._refuse(connection, head, *((404, "unknown-path") if safe else (400, "unsafe-path")))
+        return None
 
     def refuse(self, connection: ClientConnection, error: MessageError) -> None:
         """A message that could not be read: an error page, and the end of the connection."""
@@ -56,28 +59,46 @@ class FrontSite:
         whole, sent = error_answer(error.status, request_id, None, close=True)
         connection.write(whole)
         services.ledger.record(
-            Finished(connection.peer, b"-", b"-", 1, error.status, sent, 0.0, request_id, reason=error.reason.replace(" ", "-"))
+            Finished(
+                connection.peer,
+                b"-",
+                b"-",
+                1,
+                error.status,
+                sent,
+                0.0,
+                request_id,
+                reason=error.reason.replace(" ", "-"),
+            )
         )
         connection.finished(close=True)
 
     def _ends_here(self, head: RequestHead) -> bool:
         """Whether the request may go no further (RFC 9110 7.6.2)."""
         value = head.noted[b"max-forwards"]
-        return head.method in (b"OPTIONS", b"TRACE") and (not value.isdigit() or int(value) == 0)
+        return head.method in (b"OPTIONS", b"TRACE") and (not value.isdigit() or not value.strip(b"0"))
 
     def _options(self, connection: ClientConnection, head: RequestHead) -> None:
         if head.method == b"TRACE":
-            return self._refuse(connection, head, 405, "trace")
+            self._refuse(connection, head, 405, "trace")
+            return
         whole, sent = answer(200, b"", b"", head, not connection.persists)
-        return self._answered(connection, head, 200, whole, sent, "", self.services.next_id())
+        self._answered(connection, head, 200, whole, sent, "", self.services.next_id())
 
     def _refuse(self, connection: ClientConnection, head: RequestHead, status: int, reason: str) -> None:
         request_id = self.services.next_id()
         whole, sent = error_answer(status, request_id, head, reason=reason, close=not connection.persists)
-        return self._answered(connection, head, status, whole, sent, reason, request_id)
+        self._answered(connection, head, status, whole, sent, reason, request_id)
 
     def _answered(
-        self, connection: ClientConnection, head: RequestHead, status: int, whole: bytes, sent: int, reason: str, request_id: bytes
+        self,
+        connection: ClientConnection,
+        head: RequestHead,
+        status: int,
+        whole: bytes,
+        sent: int,
+        reason: str,
+        request_id: bytes,
     ) -> None:
         connection.write(whole)
         self.services.ledger.record(
@@ -104,7 +125,9 @@ class ClientFactory(Factory):
     noisy = False
     _log = Logger()
 
-    def __init__(self, site: FrontSite, limits: Limits, max_connections: int, clock: IReactorTime, patience: Patience) -> None:
+    def __init__(
+        self, site: FrontSite, limits: Limits, max_connections: int, clock: IReactorTime, patience: Patience
+    ) -> None:
         self._site = site
         self._limits = limits
         self._max_connections = max_connections
@@ -151,11 +174,13 @@ class ClientFactory(Factory):
             late.cancel()
         left = len(self.connections)
         for connection in tuple(self.connections):
-            connection.abort()
+            connection.abandon()
         return left
 
     def _say_full(self) -> None:
         now = self._clock.seconds()
         if now - self._said_full >= 60:
             self._said_full = now
-            self._log.warn("all {most} connections (max_connections) are in use: new ones are closed", most=self._max_connections)
+            self._log.warn(
+                "all {most} connections (max_connections) are in use: new ones are closed", most=self._max_connections
+            )
