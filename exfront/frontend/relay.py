@@ -15,6 +15,7 @@ from twisted.internet.error import TimeoutError
 from exfront.frontend.carriage import is_connection_bound, request_head, response_head, wants_upgrade
 from exfront.frontend.errand import Errand
 from exfront.policy.failover import REPEATABLE, again_on_new_connection, choose, marks_server, may_retry, status_of
+from exfront.policy.headers import response_lines
 from exfront.policy.outcome import Unanswered, Unreached
 from exfront.wire.bodies import encode_chunk, last_chunk
 from exfront.wire.outbound import ServerConnection
@@ -127,8 +128,10 @@ class Relay(Errand):
         self._waiting = None
         if self._over:
             connection.close()
-        else:
+        elif connection.usable:
             self._send(connection)
+        else:
+            self._failed(Unreached("closed as soon as it was connected"))
 
     def _unreached(self, failure: Failure) -> None:
         self._waiting = None
@@ -150,8 +153,8 @@ class Relay(Errand):
             return
         waits = not self._kept and b"expect" in noted
         connection.send(self, head.method, carried + self._kept_body(), self._body_whole, waits)
-        if not self._body_whole:
-            self._client.transport.resumeProducing()
+        # it may have waited for the connection (`body_received`), and what follows a whole body is to be read, too
+        self._client.transport.resumeProducing()
         self._forget_large_body()
 
     def _kept_body(self) -> bytes:
@@ -248,7 +251,8 @@ class Relay(Errand):
     def interim(self, head: ResponseHead) -> None:
         """A 1xx answer: for HTTP/1.1 clients (RFC 9110 15.2)."""
         if self._head.minor:
-            self._client.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, head.lines))
+            lines = response_lines(head.lines, head.noted)
+            self._client.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, lines))
 
     def answered(self, head: ResponseHead, data: bytes, done: bool) -> None:
         """The answer has begun, and is whole if `done`."""
@@ -267,9 +271,11 @@ class Relay(Errand):
         if chunked:
             self._chunks_to_client = True
             data = self._in_chunks(data, done)
+        if done:
+            # free already, perhaps another client's in a moment: it must not be paused because this one reads slowly
+            self._connection = None
         client.write(carried + data)
         if done:
-            self._connection = None
             self._finish("", close)
         elif close:
             client.close_after()
@@ -295,10 +301,11 @@ class Relay(Errand):
             return
         if self._chunks_to_client:
             data = self._in_chunks(data, done)
+        if done:
+            self._connection = None  # as in `answered`
         if data:
             client.write(data)
         if done:
-            self._connection = None
             self._finish("")
 
     def broken_off(self, reason: str) -> None:
@@ -343,9 +350,11 @@ class Relay(Errand):
         self._ways -= 1
         if self._ways:
             self._client.deadline = self._services.now() + TUNNEL_GRACE
-        else:
-            self._let_go()
-            self._finish("", True)
+            return
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.part()
+        self._finish("", True)
 
     # a slow client (Receiver)
 

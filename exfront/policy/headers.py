@@ -22,7 +22,7 @@ _KEPT_ALIVE = b"\r\nConnection: keep-alive\r\n"
 """How nearly every browser and every server spells it: this one line goes without a search."""
 
 PASSING_BACK = frozenset(
-    (b"content-length", b"trailer", b"location", b"content-location", b"via", b"server-load", b"www-authenticate", b"persistent-auth")
+    (b"content-length", b"trailer", b"location", b"content-location", b"via", b"www-authenticate", b"persistent-auth")
 )
 
 _HOP = rb"connection|keep-alive|proxy-connection|proxy-authorization|proxy-authentication-info|proxy|te|transfer-encoding|upgrade|http2-settings"
