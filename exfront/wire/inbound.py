@@ -148,12 +148,12 @@ class ClientConnection:
         self._half_closed = True
         if self._taker is not None and self._receiver is not None:
             self._receiver.body_ended(b"")
-        elif not self._busy or self._body is not None or self._closing:
+        elif self._busy and self._body is None and not self._closing:
+            self._look_for_life()
+        elif self._busy or not (self._buffer and self.transport.write_paused):
             # between requests, or within a head or a body: there is nothing left to answer
             self._gone()
-            self.transport.loseConnection()
-        else:
-            self._look_for_life()
+            self._hang_up()
 
     def writeConnectionLost(self) -> None:
         """Nothing to do: a writer learns of it when the connection is lost."""
@@ -184,11 +184,12 @@ class ClientConnection:
         if not self.peer:
             self.peer = text_address(self.transport.getPeer())
         self._pumping = True
+        begun = bool(self._buffer)
         try:
             while data and not self._busy and not self.transport.write_paused:
                 end = data.find(b"\r\n\r\n") + 4
                 if end == 3 or data[0] <= 32:
-                    data = self._incomplete(data)
+                    data = self._incomplete(data, begun)
                     continue
                 if end > self._limits.max_head_size:
                     raise MessageError(431, "the request head is too large")
@@ -199,20 +200,22 @@ class ClientConnection:
                     self._buffer = data[end:]
                     self._take(parse_request(data[:end]))
                 data = self._buffer
+                begun = False
         except MessageError as error:
             self._refuse(error)
         finally:
             self._pumping = False
 
-    def _incomplete(self, data: bytes) -> bytes:
+    def _incomplete(self, data: bytes, begun: bool) -> bytes:
         """Strip empty lines before a head (RFC 9112 2.2); keep an unfinished one, watch its size, set its deadline once.
 
-        Returns what is to be parsed now, or nothing when more bytes are needed.
+        `begun`: the deadline is set already. Empty lines alone begin nothing. Returns what is to be parsed now, or nothing when more bytes
+        are needed.
         """
         data = data[skip_empty_lines(data) :]
         if head_end(data) > 0:
             return data
-        if not self._buffer:
+        if data and not begun:
             self.deadline = self._now() + self._limits.header_timeout
         self._buffer = data
         if len(data) > self._limits.max_head_size:
@@ -317,7 +320,7 @@ class ClientConnection:
     def finished(self, close: bool = False) -> None:
         """The answer is written whole. The next request is taken, or the connection closed (by `close`, or where it does not persist)."""
         self._receiver = None
-        if self._body is None and self._keep_alive and not (close or self._buffer or self._half_closed):
+        if self._body is None and self._keep_alive and self.transport.reading and not (close or self._buffer or self._half_closed):
             self._busy = False
             self.deadline = self._now() + self._limits.idle_timeout
         elif close or not self.persists:
@@ -333,13 +336,13 @@ class ClientConnection:
         """Ready for the next request, which may be here already."""
         self._busy = False
         self.deadline = self._now() + self._limits.idle_timeout
+        self.transport.resumeProducing()
         if self._buffer:
-            self.transport.resumeProducing()
             # a client that asks for much and reads nothing is not answered into memory
             if not self._pumping and not self.transport.write_paused:
                 self._pump_kept()
         elif self._half_closed:
-            self.transport.loseConnection()
+            self._hang_up()
 
     def _pump_kept(self) -> None:
         buffer, self._buffer = self._buffer, b""
@@ -357,18 +360,33 @@ class ClientConnection:
         self._buffer = b""
         self._body = None
         if self._half_closed:
-            self.transport.loseConnection()
+            self._hang_up()
         else:
-            self._unsent = self.transport.unsent
-            self.deadline = self._now() + LINGER
+            self._linger()
             self.transport.resumeProducing()
             self.transport.loseWriteConnection()
+
+    def _hang_up(self) -> None:
+        """Close both ways once all is sent."""
+        self._closing = self._busy = True
+        self._linger()
+        self.transport.loseConnection()
+
+    def _linger(self) -> None:
+        """A moment for the peer's close; more for a peer that still reads (`_wait_for_reader`)."""
+        self._unsent = self.transport.unsent + 1
+        self.deadline = self._now() + LINGER
 
     def drain(self) -> None:
         """The front-end is stopping: close now when idle, else after the answer."""
         self._keep_alive = False
         if not self._busy and not self._buffer:
-            self.transport.loseConnection()
+            self._hang_up()
+
+    def abandon(self) -> None:
+        """Close at once, whatever is under way, and tell who carries it."""
+        self._gone()
+        self.abort()
 
     # tunnels
 
@@ -380,6 +398,8 @@ class ClientConnection:
         rest, self._buffer = self._buffer, b""
         if rest:
             taker(rest)
+        if self._half_closed:
+            receiver.body_ended(b"")
 
     # a slow client, and patience
 
@@ -409,7 +429,7 @@ class ClientConnection:
             if self._buffer:
                 self._refuse(MessageError(408, "the request head took too long"))
             else:
-                self.transport.loseConnection()
+                self._hang_up()
         elif self._body is not None:
             if self.transport.reading:
                 self._break_body(MessageError(408, "the request body took too long"))

@@ -170,6 +170,14 @@ class ServerConnection:
         self._attempt = None
         self._discard()
 
+    def part(self) -> None:
+        """The tunnel is over on both ways: nothing is told any more, and the connection closes when all is sent."""
+        self._attempt = None
+        self._pool.lost(self)
+        if self.transport is not None:
+            self.deadline = self._now() + self._response_timeout
+            self.transport.loseConnection()
+
     def close(self) -> None:
         """Close an idle or pinned connection."""
         if self._attempt is None:

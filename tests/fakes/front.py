@@ -20,6 +20,7 @@ from twisted.trial import unittest
 
 from exfront import tap
 from exfront.config.reader import load
+from exfront.errors import ConfigurationError
 from tests.fakes.ends import PATIENCE, BackEnd, Client
 
 if TYPE_CHECKING:
@@ -172,7 +173,11 @@ class FrontCase(unittest.TestCase):
             self.patch(tap, "make_source", lambda settings, reactor: source)
         if clock:
             self.clock = TestClock()
-        service = self.service = tap.make_service(load(path), self.clock or self.reactor, path)
+        try:
+            settings = load(path)
+        except ConfigurationError as wrong:
+            raise AssertionError("\n".join(map(str, wrong.mistakes))) from None
+        service = self.service = tap.make_service(settings, self.clock or self.reactor, path)
         service.startService()
         self.addCleanup(self._stop)
         return service
@@ -193,6 +198,8 @@ class FrontCase(unittest.TestCase):
                 await client.until_lost()
         await self.eventually(lambda: not self.connections, "client connections are left")
         await self._stop_service()
+        # a look whether a half-closed client lives may still be due
+        await self.eventually(lambda: not [one for one in self.reactor.getDelayedCalls() if one.func.__name__ == "_leave_the_dead"])
         lasting = self.service._lasting
         await self.eventually(lambda: len(lasting.patience) == 0, "connections are watched that nobody has")
 
