@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -40,7 +42,7 @@ class Patience:
 
     def start(self) -> None:
         if not self._looping.running:
-            self._looping.start(self._interval, now=False).addErrback(_unexpected)
+            _ = self._looping.start(self._interval, now=False).addErrback(_unexpected)
 
     def stop(self) -> None:
         if self._looping.running:
@@ -52,11 +54,14 @@ class Patience:
     def _look(self) -> None:
         now = self._clock.seconds()
         for late in [one for one in self._watched if one.deadline <= now]:
-            late.out_of_patience(now)
+            if late.deadline > now:
+                continue  # one that was told before it has given it more time
+            try:
+                late.out_of_patience(now)
+            except Exception:  # noqa: BLE001  the others' time-outs must not end with this one
+                _unexpected(Failure())
 
 
-def _unexpected(failure: object) -> None:
-    """A defect in somebody's `out_of_patience`: the reactor logs it, the process goes on."""
-    from twisted.logger import Logger
-
+def _unexpected(failure: Failure) -> None:
+    """A defect in somebody's `out_of_patience`: it is logged, the process goes on."""
     Logger(__name__).failure("a time-out could not be handled", failure=failure)
