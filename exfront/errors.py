@@ -5,6 +5,7 @@ was broken or that a boundary translates somebody else's error::
 
     ExfrontError
     ├── ConfigurationError      the administrator's file is wrong: carries every mistake
+    ├── PortError               a port cannot be listened on: carries the line and the reason
     ├── MessageError            a peer broke HTTP/1.1: carries the status to answer with
     │   └── IncompleteBody      the peer went away before the body's end
     └── DirectoryError          the directory cannot be asked now, or refused to answer
@@ -32,6 +33,15 @@ class ConfigurationError(ExfrontError):
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__(f"{len(mistakes)} mistakes in the configuration")
         self.mistakes = tuple(mistakes)
+
+
+class PortError(ExfrontError):
+    """A port cannot be listened on; `description` is its line in the configuration, `reason` what the system says."""
+
+    def __init__(self, description: str, reason: str) -> None:
+        super().__init__(f"{description} cannot be listened on: {reason}")
+        self.description = description
+        self.reason = reason
 
 
 class MessageError(ExfrontError):

@@ -92,6 +92,23 @@ class LogFile:
         self._descriptor = descriptor
         self._torn = False
 
+    def move(self, path: Path | None) -> None:
+        """Go on in another file (None: standard output). Raises OSError where it cannot be opened, and then nothing has changed."""
+        if path == self._path:
+            return
+        before = self._path
+        self._path = path
+        try:
+            descriptor = self._opened()
+        except OSError:
+            self._path = before
+            raise
+        self.flush()
+        if before is not None:
+            os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._torn = False
+
     def close(self) -> None:
         """Write what waits and close; nothing may be written afterwards."""
         self.flush()

@@ -1,7 +1,7 @@
 """The running front-end: opens its ports, reloads, and ends without dropping what is under way.
 
-Owns the listening ports and the moment of change between two configurations. What serves a configuration is made by `tap` and comes in
-as `Serving`; the rules of HTTP and of the directory are not known here.
+Owns the moment of change between two configurations. What serves a configuration is made by `tap` and comes in as `Serving`; signals
+are `exfront.process`'s business; the rules of HTTP and of the directory are not known here.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from exfront.errors import ConfigurationError
-from exfront.wire.listen import server_endpoint
+from exfront.config.mistakes import Mistake
+from exfront.errors import ConfigurationError, PortError
+from exfront.wire.ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from twisted.internet.interfaces import IListeningPort, IReactorTime
+    from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
 
     from exfront.backend.pools import Pools
-    from exfront.config.settings import Settings
+    from exfront.config.settings import BackEnd, Settings
+    from exfront.directory.logons import Logons
     from exfront.directory.service import Directory
     from exfront.frontend.services import Services
     from exfront.frontend.site import ClientFactory, FrontSite
     from exfront.frontend.tree import Tree
     from exfront.logfile import LogFile
-    from exfront.wire.roles import Limits
     from exfront.wire.patience import Patience
+    from exfront.wire.roles import Limits
 
 
 class Serving(NamedTuple):
@@ -41,6 +41,7 @@ class Serving(NamedTuple):
     services: Services
     directory: Directory | None
     limits: Limits
+    logons: Logons | None = None
 
 
 class Lasting(NamedTuple):
@@ -65,42 +66,73 @@ class FrontEndService(Service):
         self._serving = serving
         self._lasting = lasting
         self._renew = renew
-        self._ports: dict[str, IListeningPort] = {}
-        self.further: list[Callable[[], Any]] = []
-        """Things to be stopped with the service; each returns a Deferred or None."""
+        self._ports = Ports(reactor)
+        self._log_path = serving.settings.front_end.access_log
+        self.status: IProtocolFactory | None = None
+        """What is spoken at the `status` address. Set it before the start."""
+        self.reloads = 0
+        """Reloads that were carried out."""
+        self.refused = False
+        """Whether the last reload was refused."""
 
     @property
     def ports(self) -> dict[str, IListeningPort]:
-        """The open ports by their `listen` lines."""
-        return dict(self._ports)
+        """The open ports for clients by their `listen` lines."""
+        status = self._serving.settings.front_end.status
+        return {line: port for line, port in self._ports.ports().items() if line != status}
+
+    @property
+    def status_port(self) -> IListeningPort | None:
+        """The open port of the status page."""
+        return self._ports.ports().get(self._serving.settings.front_end.status or "")
 
     @property
     def serving(self) -> Serving:
         """What is served now."""
         return self._serving
 
+    @property
+    def lasting(self) -> Lasting:
+        """What outlives a reload."""
+        return self._lasting
+
+    @property
+    def unready(self) -> str:
+        """Why new requests should not be sent here, in a word; empty when they may."""
+        if not self.running:
+            return "stopping" if len(self._ports) else "stopped"
+        directory = self._serving.directory
+        if directory is not None and directory.outage.reason:
+            return "directory-away"
+        return ""
+
+    def open(self) -> None:
+        """Open what is configured and not open. Raises ConfigurationError that names the line."""
+        self._change_ports(self._serving.settings)
+
     def privilegedStartService(self) -> None:
         """Open the ports while the process may still be root. `twist` never calls this: `startService` opens what is not open."""
-        self._listen()
+        self.open()
 
     def startService(self) -> None:
-        self._listen()
+        self.open()
         super().startService()
         self._lasting.patience.start()
         if self._serving.directory is not None:
             self._serving.directory.start()
-        self._log.info("exfront serves on {ports}", ports=", ".join(self._ports))
+        self._log.info("exfront serves on {ports}", ports=", ".join(self.ports))
 
-    def _listen(self) -> None:
-        """Open what is configured and not open. Raises CannotListenError."""
-        for description in self._serving.settings.front_end.listen:
-            if description not in self._ports:
-                opened: list[Any] = []
-                server_endpoint(self._reactor, description).listen(self._lasting.factory).addBoth(opened.append)
-                port = opened[0]
-                if not hasattr(port, "getHost"):
-                    port.raiseException()
-                self._ports[description] = port
+    def _change_ports(self, settings: Settings) -> None:
+        """Listen on what these settings want, and on nothing else; or raise ConfigurationError and listen as before."""
+        front = settings.front_end
+        wanted: dict[str, IProtocolFactory] = dict.fromkeys(front.listen, self._lasting.factory)
+        if front.status is not None and self.status is not None:
+            wanted[front.status] = self.status
+        try:
+            self._ports.change(wanted)
+        except PortError as error:
+            key = "status" if error.description == front.status else "listen"
+            raise ConfigurationError([Mistake(str(settings.file), 0, "front-end", key, str(error))]) from None
 
     def reload(self) -> bool:
         """Read the configuration again (SIGHUP). A wrong one is refused whole: the old one goes on and the log says why (F61).
@@ -110,34 +142,51 @@ class FrontEndService(Service):
         self._lasting.log_file.reopen()
         try:
             new = self._renew()
+            self._move_log(new.settings)
+            try:
+                self._change_ports(new.settings)
+            except ConfigurationError:
+                self._move_log(self._serving.settings)
+                raise
         except ConfigurationError as error:
             for mistake in error.mistakes:
                 self._log.error("not reloaded: {mistake}", mistake=str(mistake))
+            self.refused = True
             return False
+        self._change_to(new)
+        self.refused = False
+        self.reloads += 1
+        self._log.info("the configuration is reloaded; exfront serves on {ports}", ports=", ".join(self.ports))
+        return True
+
+    def _move_log(self, settings: Settings) -> None:
+        path = settings.front_end.access_log
+        if path == self._log_path:
+            return
+        try:
+            self._lasting.log_file.move(path)
+            self._log_path = path
+        except OSError as error:
+            text = f"{path} cannot be written: {error.strerror}"
+            raise ConfigurationError([Mistake(str(settings.file), 0, "front-end", "access_log", text)]) from None
+
+    def _change_to(self, new: Serving) -> None:
         old, self._serving = self._serving, new
         lasting = self._lasting
         lasting.site.swap(new.tree, new.services)
         lasting.factory.configure(new.limits, new.settings.front_end.max_connections)
+        failover = new.settings.failover
+        lasting.pools.configure(failover.connect_timeout, failover.response_timeout)
+        health = new.services.health
+        health.configure(failover.unavailable)
+        moved = _changed(old.settings.back_ends, new.settings.back_ends)
+        health.forget([server for server in health.marks if {server.name, server.name.partition(".")[0]} & moved])
         if new.directory is not None:
             new.directory.start()
         if old.directory is not None:
             # requests that wait for it get their answer first
             timeout = old.settings.directory.timeout if old.settings.directory else 0
             self._reactor.callLater(2 * timeout, old.directory.stop)
-        self._change_ports()
-        self._log.info("the configuration is reloaded")
-        return True
-
-    def _change_ports(self) -> None:
-        wanted = self._serving.settings.front_end.listen
-        for description in [one for one in self._ports if one not in wanted]:
-            maybeDeferred(self._ports.pop(description).stopListening).addErrback(
-                lambda failure: self._log.failure("a port could not be closed", failure=failure)
-            )
-        try:
-            self._listen()
-        except CannotListenError as error:
-            self._log.error("after the reload: {error}", error=str(error))
 
     def stopService(self) -> Deferred[None]:
         """Close the ports, let requests under way end within `drain_timeout` seconds, then free everything."""
@@ -146,18 +195,20 @@ class FrontEndService(Service):
 
     async def _stop(self) -> None:
         lasting = self._lasting
-        ports, self._ports = self._ports, {}
-        await DeferredList([maybeDeferred(port.stopListening) for port in ports.values()])
-        patience = self._serving.settings.front_end.drain_timeout
-        left = await lasting.factory.drained(patience)
+        self._ports.close(self.ports)  # who asks at the status address learns that we are stopping
+        left = await lasting.factory.drained(self._serving.settings.front_end.drain_timeout)
         if left:
             self._log.warn("{left} connections were closed before their requests ended (drain_timeout)", left=left)
+        self._ports.close()
         lasting.patience.stop()
         lasting.pools.close()
         if self._serving.directory is not None:
             await self._serving.directory.stop()
-        for stop in self.further:
-            await maybeDeferred(stop)
         self._serving.services.health.reset()
         lasting.log_file.close()
 
+
+def _changed(old: tuple[BackEnd, ...], new: tuple[BackEnd, ...]) -> set[str]:
+    """The names of back-ends whose section is not what it was."""
+    before, after = {one.name: one for one in old}, {one.name: one for one in new}
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}

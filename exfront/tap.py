@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from exfront import __version__
+from exfront.admin.status import status_factory
 from exfront.backend.health import HealthBoard
 from exfront.backend.pools import Pools
 from exfront.config.mistakes import Mistake
@@ -33,12 +34,13 @@ from exfront.frontend.leaves import ForwardingLeaf, PageLeaf, root_redirect
 from exfront.frontend.services import RequestIds, Services, Trusted
 from exfront.frontend.site import ClientFactory, FrontSite
 from exfront.frontend.tree import Tree, VirtualServerRoot
-from exfront.ledger import Ledger
+from exfront.ledger import Ledger, Tally
 from exfront.logfile import LogFile
 from exfront.policy.rule import make_rule
+from exfront.process import FrontEndProcess
 from exfront.service import FrontEndService, Lasting, Serving
-from exfront.wire.roles import Limits
 from exfront.wire.patience import Patience
+from exfront.wire.roles import Limits
 
 if TYPE_CHECKING:
     from typing import Any
@@ -103,9 +105,11 @@ def makeService(options: Options) -> IService:
     path = options["config"]
     settings = load_or_exit(path)
     try:
-        return make_service(settings, reactor, path)
+        front_end = make_service(settings, reactor, path)
+        front_end.open()  # now, so that a port that is taken is told at the terminal also where twistd leaves it
     except ConfigurationError as wrong:
         say_and_exit(wrong)
+    return FrontEndProcess(front_end, reactor)
 
 
 def make_service(settings: Settings, reactor: Any, path: Path) -> FrontEndService:
@@ -115,7 +119,6 @@ def make_service(settings: Settings, reactor: Any, path: Path) -> FrontEndServic
     """
     front = settings.front_end
     log_file = _log_file(settings, reactor)
-    ledger = Ledger(log_file.write, time.time, front.log_format)
     health = HealthBoard(reactor, settings.failover.unavailable, Logger(namespace="exfront.health"))
     patience = Patience(reactor)
     failover = settings.failover
@@ -123,7 +126,11 @@ def make_service(settings: Settings, reactor: Any, path: Path) -> FrontEndServic
     next_id = RequestIds(secrets.token_hex(4).encode())
     key = secrets.token_bytes(32)
 
+    tallies: dict[str, Tally] = {}
+
     def serving(settings: Settings) -> Serving:
+        ledger = Ledger(log_file.write, time.time, settings.front_end.log_format)
+        ledger.tallies = tallies  # one count for the life of the process
         return _serving(settings, reactor, pools, health, ledger, next_id, key)
 
     first = serving(settings)
@@ -131,6 +138,7 @@ def make_service(settings: Settings, reactor: Any, path: Path) -> FrontEndServic
     factory = ClientFactory(site, first.limits, front.max_connections, reactor, patience)
     lasting = Lasting(site, factory, pools, patience, log_file)
     service = FrontEndService(reactor, first, lasting, lambda: serving(load(path)))
+    service.status = status_factory(service, reactor, time.time)
     return service
 
 
@@ -172,7 +180,7 @@ def _serving(
         front.header_timeout, front.body_timeout, front.idle_timeout, front.max_head_size, front.max_body_size
     )
     tree = make_tree(settings, services, roster, logons)
-    return Serving(settings, tree, services, directory, limits)
+    return Serving(settings, tree, services, directory, limits, logons)
 
 
 def make_directory_source(settings: Settings, reactor: Any) -> Source:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.logger import Logger
 
@@ -69,8 +71,22 @@ class HealthBoard:
         now = self._clock.seconds()
         return tuple(Mark(server.name, self._reasons[server], now - since) for server, since in self.marks.items())
 
+    def configure(self, unavailable: float) -> None:
+        """A mark counts so many seconds from now on; those that stand, too."""
+        if unavailable != self._unavailable:
+            self._unavailable = unavailable
+            if self._expiry is not None:
+                self._expiry.cancel()
+                self._expire()
+
+    def forget(self, servers: Iterable[Server]) -> None:
+        """Forget the marks of these servers: they are reached in another way now."""
+        for server in servers:
+            if self.marks.pop(server, None) is not None:
+                del self._reasons[server]
+
     def reset(self) -> None:
-        """Forget every mark (F61) and wait for nothing."""
+        """Forget every mark and wait for nothing."""
         self.marks.clear()
         self._reasons.clear()
         if self._expiry is not None:

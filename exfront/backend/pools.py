@@ -47,7 +47,6 @@ class Pool(Factory):
         self, server: Server, reactor: IReactorTime, patience: Patience, connect_timeout: float, response_timeout: float
     ) -> None:
         self.server = server
-        self.open = 0
         self._reactor = reactor
         self._now: Callable[[], float] = reactor.seconds
         self._patience = patience
@@ -60,6 +59,9 @@ class Pool(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> ServerConnection:  # type: ignore[override]
         return ServerConnection(self, self._response_timeout, self._reactor, self._patience)
+
+    def __len__(self) -> int:
+        return len(self._idle)
 
     def take(self, repeatable: bool) -> ServerConnection | None:
         """An idle connection, or None: connect then. `repeatable`: the request may be sent twice (F64)."""
@@ -74,7 +76,7 @@ class Pool(Factory):
 
     def connect(self) -> Deferred[ServerConnection]:
         """A new connection; fails as `NativeClientEndpoint.connect` does."""
-        return self._endpoint.connect(self)  # type: ignore[arg-type, return-value]
+        return self._endpoint.connect(self)  # type: ignore[return-value]
 
     def release(self, connection: ServerConnection) -> None:
         now = connection.idle_since = self._now()
@@ -105,6 +107,11 @@ def _tls_context(server: Server) -> ssl.SSLContext:
     return context
 
 
+def _reached_alike(one: Server, other: Server) -> bool:
+    """Whether a connection to the one is as good as one to the other."""
+    return (one.address, one.port, one.tls, one.ca_file) == (other.address, other.port, other.tls, other.ca_file)
+
+
 class Pools:
     """All pools, made on demand."""
 
@@ -124,8 +131,23 @@ class Pools:
             pool = self._renew(server, pool)
         return pool
 
+    def configure(self, connect_timeout: float, response_timeout: float) -> None:
+        """New patience, seconds, for connections made from now on; where it differs, idle connections are closed."""
+        if (connect_timeout, response_timeout) != (self._connect_timeout, self._response_timeout):
+            self._connect_timeout = connect_timeout
+            self._response_timeout = response_timeout
+            self.close()
+
+    def snapshot(self) -> dict[str, int]:
+        """How many idle connections each server's pool keeps."""
+        return {name: len(pool) for name, pool in self._pools.items()}
+
     def _renew(self, server: Server, old: Pool | None) -> Pool:
         if old is not None:
+            if _reached_alike(old.server, server):
+                # another reading of the configuration, the same server
+                old.server = server
+                return old
             old.close()
         pool = self._pools[server.name] = Pool(
             server, self._reactor, self._patience, self._connect_timeout, self._response_timeout

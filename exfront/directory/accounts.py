@@ -57,6 +57,9 @@ class Accounts:
         self._settings = settings
         self._cache: Cache[AccountName, Answer] = Cache(clock, outage)
 
+    def __len__(self) -> int:
+        return len(self._cache)
+
     def known(self, name: AccountName) -> Answer | None:
         """The answer, if it is cached."""
         return self._cache.peek(_key(name), self._clock.seconds())

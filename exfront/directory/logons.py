@@ -63,6 +63,10 @@ class Logons:
     def __repr__(self) -> str:
         return f"<Logons: {len(self._answers)} remembered>"
 
+    def __len__(self) -> int:
+        """How many logons are remembered, refused ones among them."""
+        return len(self._answers)
+
     def scope(self, name: str, default_domain: str = "") -> LogonScope:
         """The logons of one realm (its `name` keeps it apart from others), with the domain of bare names."""
         hasher = blake2b(key=self._key, digest_size=DIGEST_SIZE)

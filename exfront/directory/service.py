@@ -74,6 +74,10 @@ class Directory:
         """Who has that name. Never fails: DirectoryAway when there is no answer to be had. May be cancelled."""
         return or_away(self._accounts.fetch(name), self._log)
 
+    def sizes(self) -> dict[str, int]:
+        """How many answers are kept, by what they are about."""
+        return {"accounts": len(self._accounts), **(self._servers.sizes() if self._servers else {})}
+
     def account_remaining(self, name: AccountName) -> float:
         """Seconds for which the cached answer to that name is good; 0 or less: there is none."""
         return self._accounts.remaining(name)

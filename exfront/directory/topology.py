@@ -70,6 +70,10 @@ class ServerMap:
         self._holders: Cache[str, tuple[Server, ...]] = Cache(clock, outage)
         self._complained: dict[tuple[str, str], float] = {}
 
+    def sizes(self) -> dict[str, int]:
+        """How many answers are kept, by what they are about."""
+        return {"stores": len(self._stores), "servers": len(self._servers), "trees": len(self._holders)}
+
     def known_holders(self, tree: str) -> tuple[Server, ...] | None:
         """The servers that hold the tree, if that is cached."""
         return self._holders.peek(tree, self._clock.seconds())

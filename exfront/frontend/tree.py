@@ -25,7 +25,7 @@ class VirtualServerRoot(Resource):
         super().__init__()
         self.name = name
         for path, leaf in leaves.items():
-            self.putChild(path.strip(b"/"), cast(Resource, leaf))
+            self.putChild(path.strip(b"/"), cast("Resource", leaf))
         self._paths = Paths(leaves)
         self._root = root if b"/" not in leaves else None
 

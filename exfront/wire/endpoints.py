@@ -31,7 +31,9 @@ def native_loop(reactor: object) -> asyncio.AbstractEventLoop:
     """The asyncio loop below the reactor. Raises ExfrontError where the reactor has none."""
     loop = getattr(reactor, "_asyncioEventloop", None)
     if not isinstance(loop, asyncio.AbstractEventLoop):
-        raise ExfrontError(f"exfront needs Twisted's asyncio reactor, not {type(reactor).__name__}: leave out --reactor")
+        raise ExfrontError(
+            f"exfront needs Twisted's asyncio reactor, not {type(reactor).__name__}: leave out --reactor"
+        )
     return loop
 
 
@@ -111,10 +113,9 @@ class InheritedServerEndpoint:
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Fires with the port; fails with CannotListenError where there is no such socket."""
         try:
-            sock = socket.socket(fileno=os.dup(self._descriptor))
+            sock = _inherited(self._descriptor)
         except OSError as error:
             return fail(CannotListenError("inherited", self._descriptor, error))
-        sock.setblocking(False)
         return _listening(self._reactor, sock, protocolFactory)
 
 
@@ -122,6 +123,21 @@ def _listening(reactor: object, sock: socket.socket, factory: IProtocolFactory) 
     port = NativePort(native_loop(reactor), sock, factory)
     port.startListening()
     return succeed(port)
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    """The listening socket behind `descriptor`, which itself stays open for the next reload. Raises OSError where it is something else."""
+    sock = socket.socket(fileno=os.dup(descriptor))
+    try:
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise OSError(errno.EINVAL, "not a listening socket")
+        sock.set_inheritable(False)
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _bound(interface: str, port: int) -> socket.socket:
@@ -169,19 +185,24 @@ class NativeClientEndpoint:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Fires with the connected protocol; fails with a ConnectError (TimeoutError when time ran out). May be cancelled."""
-        protocol = protocolFactory.buildProtocol(None)  # type: ignore[arg-type]
+        protocol = protocolFactory.buildProtocol(None)  # type: ignore[arg-type]  # the address is not known yet
+        assert protocol is not None
         loop = native_loop(self._reactor)
-        task = loop.create_task(self._connected(loop, protocol))
-        deferred: Deferred[IProtocol] = Deferred(lambda _: task.cancel())
+        transport = NativeTransport(protocol)
+        task = loop.create_task(self._connected(loop, transport))
+        deferred: Deferred[IProtocol] = Deferred(lambda _: _cancel(task))
         patience = self._reactor.callLater(self._timeout, task.cancel)
 
         def done(task: asyncio.Task[None]) -> None:
             late = not patience.active()
             if not late:
                 patience.cancel()
+            if transport.connected and (task.cancelled() or task.exception() is not None):
+                # given up in the very moment it came about: the loop closes the socket and tells nobody
+                transport.connection_lost(None)
             if deferred.called:  # cancelled by whoever waited
                 if not task.cancelled() and task.exception() is None:
-                    protocol.transport.abortConnection()  # type: ignore[attr-defined]
+                    transport.abortConnection()
             elif task.cancelled():
                 deferred.errback(TimeoutError() if late else ConnectError(string="cancelled"))
             elif (error := task.exception()) is not None:
@@ -192,10 +213,10 @@ class NativeClientEndpoint:
         task.add_done_callback(done)
         return deferred
 
-    async def _connected(self, loop: asyncio.AbstractEventLoop, protocol: IProtocol) -> None:
+    async def _connected(self, loop: asyncio.AbstractEventLoop, transport: NativeTransport) -> None:
         name = self._host if self._tls is not None else None
         await loop.create_connection(
-            lambda: NativeTransport(protocol),  # type: ignore[arg-type, return-value]
+            lambda: transport,  # type: ignore[type-var]  # an asyncio protocol in all but its ancestry
             self._host,
             self._port,
             ssl=self._tls,
@@ -203,12 +224,19 @@ class NativeClientEndpoint:
         )
 
 
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
 def _connect_error(error: BaseException) -> Exception:
     """A foreign failure to connect in Twisted's words."""
     if isinstance(error, ssl.SSLError):
-        return ConnectError(string=f"TLS: {error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason}")
+        return ConnectError(
+            string=f"TLS: {error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason}"
+        )
     if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
-        return getConnectError((error.errno, error.strerror or str(error)))
+        found: Exception = getConnectError((error.errno, error.strerror or str(error)))
+        return found
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return ConnectError(string=f"the name does not resolve: {error}")
     return ConnectError(string=f"{type(error).__name__}: {error}")

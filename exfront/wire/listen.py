@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from twisted.protocols.haproxy import proxyEndpoint
-
 from exfront.wire.endpoints import InheritedServerEndpoint, NativeServerEndpoint
+from exfront.wire.proxyprotocol import ProxyEndpoint
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IStreamServerEndpoint
+    from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 
 FIRST_INHERITED = 3
 """The descriptor of the first socket that systemd hands over (sd_listen_fds(3))."""
@@ -21,12 +20,12 @@ FIRST_INHERITED = 3
 _SEPARATOR = re.compile(r"(?<!\\):")
 
 
-def server_endpoint(reactor: object, description: str) -> IStreamServerEndpoint:
+def server_endpoint(reactor: IReactorTime, description: str) -> IStreamServerEndpoint:
     """The endpoint that `description` names. Raises ValueError for one that cannot be understood."""
     kind, _, rest = description.partition(":")
     if kind == "haproxy":
         # every connection begins with a PROXY protocol header (version 1 or 2) that names the client
-        return proxyEndpoint(server_endpoint(reactor, rest))
+        return ProxyEndpoint(server_endpoint(reactor, rest), reactor)
     words = [word.replace("\\:", ":") for word in _SEPARATOR.split(rest)]
     options = dict(word.split("=", 1) for word in words if "=" in word)
     plain = [word for word in words if "=" not in word]

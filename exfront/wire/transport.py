@@ -32,10 +32,8 @@ WRITE_BUFFER = 128 * 1024
 class NativeProtocol(Protocol):
     """The three methods of a Twisted protocol that a transport calls."""
 
-    transport: Any
-
+    def makeConnection(self, transport: NativeTransport) -> None: ...
     def dataReceived(self, data: bytes) -> None: ...
-    def connectionMade(self) -> None: ...
     def connectionLost(self, reason: Failure) -> None: ...
 
 
@@ -54,6 +52,7 @@ class NativeTransport:
 
     __slots__ = (
         "_aborted",
+        "_claimed",
         "_half_closeable",
         "_native",
         "_producer",
@@ -67,11 +66,12 @@ class NativeTransport:
     )
 
     def __init__(self, protocol: IProtocol) -> None:
-        self._protocol: NativeProtocol = protocol  # type: ignore[assignment]
+        self._protocol: NativeProtocol = protocol
         self.data_received: Callable[[bytes], None] = protocol.dataReceived
         self._half_closeable = IHalfCloseableProtocol.providedBy(protocol)
         self._native: asyncio.Transport | None = None
         self._producer: Any = None
+        self._claimed: tuple[IAddress, IAddress] | None = None
         self.reading = True
         self._write_paused = False
         self._aborted = False
@@ -85,10 +85,11 @@ class NativeTransport:
         self.write: Callable[[bytes], None] = native.write
         native.set_write_buffer_limits(high=WRITE_BUFFER)
         self.connected = True
-        self._protocol.transport = self
-        self._protocol.connectionMade()
+        self._protocol.makeConnection(self)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if not self.connected:
+            return
         self.connected = False
         self._producer = None
         if self._aborted:
@@ -119,6 +120,20 @@ class NativeTransport:
         if self._producer is not None:
             self._producer.resumeProducing()
 
+    def hand_over(self, protocol: IProtocol, claimed: tuple[IAddress, IAddress] | None) -> None:
+        """From now on the connection is `protocol`'s; `claimed` are the addresses of its peer and host, None for the socket's own.
+
+        Costs the new protocol nothing: its `dataReceived` is called as if it had been there from the start.
+        """
+        assert self._native is not None
+        self._producer = None
+        self._claimed = claimed
+        self._protocol = protocol
+        self._half_closeable = IHalfCloseableProtocol.providedBy(protocol)
+        self.data_received = protocol.dataReceived
+        self._native.set_protocol(self)  # type: ignore[arg-type]  # uvloop has kept the old `data_received`
+        self._protocol.makeConnection(self)
+
     # what the Twisted protocol calls; `write` is uvloop's own method
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
@@ -141,11 +156,11 @@ class NativeTransport:
         if self._native is not None and self.connected and not self.disconnecting and self._native.can_write_eof():
             self._native.write_eof()
 
-    def getPeer(self) -> IAddress:
-        return address_of(self._extra("peername"))
+    def getPeer(self) -> IAddress:  # type: ignore[override]  # over a UNIX socket, too
+        return self._claimed[0] if self._claimed is not None else address_of(self._extra("peername"))
 
-    def getHost(self) -> IAddress:
-        return address_of(self._extra("sockname"))
+    def getHost(self) -> IAddress:  # type: ignore[override]
+        return self._claimed[1] if self._claimed is not None else address_of(self._extra("sockname"))
 
     def getTcpNoDelay(self) -> bool:
         return bool(self._socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
