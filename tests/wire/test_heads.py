@@ -43,7 +43,7 @@ class RequestTests(SynchronousTestCase):
             b"Host Authorization Connection Content-Length TE Trailer Upgrade Expect Via Forwarded X-Forwarded-For X-Forwarded-Proto "
             b"X-Forwarded-Host X-Forwarded-Anything X-Request-Id Front-End-Https X-Real-IP Max-Forwards Destination If Referer User-Agent "
             b"Keep-Alive Proxy-Connection Proxy-Authorization HTTP2-Settings X_Forwarded_For X_FORWARDED-PROTO X_Request_Id "
-            b"Front_End_Https X_Real_Ip"
+            b"Front_End_Https X_Real_Ip X-Forwarded X-Original-URL X_Original_Host X-Rewrite-URL Proxy"
         ).split()
         for spelt in (names, [name.upper() for name in names], [name.lower() for name in names]):
             lines = b"".join(b"Accept: a\r\n%b: \t1 \t\r\nCookie: b\r\n" % name for name in spelt)
@@ -53,7 +53,7 @@ class RequestTests(SynchronousTestCase):
     def test_nothing_else_is_noted(self) -> None:
         """Neither other fields, nor names that only begin or end like a noted one, nor text in values."""
         lines = b"Hosts: 1\r\nX-Host: 1\r\nContent-Lengths: 1\r\nIf-Match: 1\r\nTEA: 1\r\n"
-        lines += b"X-Forwarded: 1\r\nCookie: Host: 1\r\nX: \tvia: 1\r\n"
+        lines += b"X-Forward: 1\r\nX-Original: 1\r\nCookie: Host: 1\r\nX: \tvia: 1\r\n"
         self.assertEqual(parse_request(request(lines)).noted, {b"host": b"a.example"})
 
     def test_repeated_fields_are_joined(self) -> None:
