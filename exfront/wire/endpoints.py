@@ -54,11 +54,14 @@ class NativePort:
         self._factory = factory
         self._server: asyncio.AbstractServer | None = None
         self._address = address_of(sock.getsockname())
-        self._starting: asyncio.Task[None] | None = None
+        self._starting: asyncio.Handle | asyncio.Task[None] | None = None
 
     def startListening(self) -> None:
         self._sock.listen(BACKLOG)
         self._factory.doStart()
+        self._starting = self._loop.call_soon(self._start)
+
+    def _start(self) -> None:
         self._starting = self._loop.create_task(self._serve())
 
     async def _serve(self) -> None:
