@@ -1,11 +1,10 @@
-"""The front-end as a process of its own: signals, defects that nobody caught, and the garbage collector.
+"""The front-end as a process of its own: signals, and defects that nobody caught.
 
 Owns what a process has once. A front-end that somebody else's process runs (a test, another service) goes without.
 """
 
 from __future__ import annotations
 
-import gc
 import signal
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -52,7 +51,6 @@ class FrontEndProcess(Service):
         self._loop.set_exception_handler(lambda _, context: self._defect(context))
         self._catch(signal.SIGHUP, self._hang_up)
         self.front_end.startService()
-        self._reactor.callWhenRunning(_spare_the_lasting)
 
     def stopService(self) -> Deferred[None]:
         """Stop the front-end, then give the process back as it was."""
@@ -101,9 +99,3 @@ def _places(error: object) -> str:
         return "an unknown place"
     frames = traceback.extract_tb(error.__traceback__)[-_MOST_FRAMES:]
     return " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
-
-
-def _spare_the_lasting() -> None:
-    """What is there now stays: the collector need not look at it again."""
-    gc.collect()
-    gc.freeze()

@@ -96,7 +96,15 @@ class SlowBackEnd:
 class Running:
     """A started exfront; it is ended with the test."""
 
-    def __init__(self, case: TestCase, ini: str = ONE_BACK_END, *, how: str = "twistd -n", options: tuple[str, ...] = (), **values: object) -> None:
+    def __init__(
+        self,
+        case: TestCase,
+        ini: str = ONE_BACK_END,
+        *,
+        how: str = "twistd -n",
+        options: tuple[str, ...] = (),
+        **values: object,
+    ) -> None:
         """`how`: `twistd -n`, `twistd` (a daemon) or `twist`. `{port}` in the text is a free port, other names are `values`."""
         self.case = case
         self.folder = Path(case.mktemp()).absolute()
@@ -131,7 +139,12 @@ class Running:
     def run(self, command: list[str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run to the end: for starts that fail, and for daemons, whose start ends."""
         return subprocess.run(
-            command or self.command(), cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=PATIENCE
+            command or self.command(),
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
 
     def start(self) -> Self:
@@ -188,7 +201,9 @@ class Running:
     def log(self) -> str:
         """What was logged, and said to the terminal."""
         names = ("twistd.log", "output", "errors")
-        return "".join((self.folder / name).read_text("utf-8", "replace") for name in names if (self.folder / name).exists())
+        return "".join(
+            (self.folder / name).read_text("utf-8", "replace") for name in names if (self.folder / name).exists()
+        )
 
     def until_logged(self, text: str, times: int = 1) -> None:
         """Wait until the log holds it so often."""

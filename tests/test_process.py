@@ -84,7 +84,9 @@ class ReloadTests(unittest.TestCase):
             line = f"listen = tcp:{front.port}:interface=127.0.0.1"
             front.configure(text.replace(line, f"{line}\n  tcp:{taken.getsockname()[1]}:interface=127.0.0.1"))
             front.send(signal.SIGHUP)
-            front.until_logged(f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1 cannot be listened on: Address already in use")
+            front.until_logged(
+                f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1 cannot be listened on: Address already in use"
+            )
             self.assertEqual((front.ask()[0], front.ask("/other/")[0]), (200, 404))
         front.send(signal.SIGHUP)
         front.until(lambda: front.ask("/other/")[0] == 200)
@@ -261,7 +263,9 @@ class InheritedTests(unittest.TestCase):
         front = Running(self, ini, back_end=back_end.port)
         with (front.folder / "output").open("wb") as output, (front.folder / "errors").open("wb") as errors:
             command = [sys.executable, "-c", LAUNCHER, *front.command()]
-            front.process = subprocess.Popen(command, cwd=front.folder, env=front.environment(), stdout=output, stderr=errors)
+            front.process = subprocess.Popen(
+                command, cwd=front.folder, env=front.environment(), stdout=output, stderr=errors
+            )
         front._watch(front.process.pid)
         front.until(lambda: (front.folder / "output").read_text().endswith("\n"))
         port = int((front.folder / "output").read_text().split()[0])
@@ -284,7 +288,13 @@ class InheritedTests(unittest.TestCase):
         """A descriptor that is no listening socket is not taken for one."""
         ini = ONE_BACK_END.replace("tcp:{port}:interface=127.0.0.1", "systemd:domain=INET:index=0")
         front = Running(self, ini)
-        command = [sys.executable, "-c", f"import os, socket; end = socket.socket(); os.dup2(end.fileno(), 3)\n{TWISTD}", "-n", *front.command()[4:]]
+        command = [
+            sys.executable,
+            "-c",
+            f"import os, socket; end = socket.socket(); os.dup2(end.fileno(), 3)\n{TWISTD}",
+            "-n",
+            *front.command()[4:],
+        ]
         ended = front.run(command)
         self.assertEqual(ended.returncode, 1)
         self.assertIn("cannot be listened on: not a listening socket", ended.stderr)

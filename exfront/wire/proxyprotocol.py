@@ -34,6 +34,7 @@ PATIENCE = 5.0
 """Seconds that the header may take."""
 
 _SIGNATURE = V2Parser.PREFIX
+_UNKNOWN = b"PROXY UNKNOWN"
 _FIXED = 16
 """Bytes of a version 2 header before its addresses."""
 
@@ -54,7 +55,9 @@ def read_header(data: bytes) -> tuple[tuple[IAddress, IAddress] | None, bytes] |
 def _read_line(data: bytes) -> tuple[tuple[IAddress, IAddress] | None, bytes] | None:
     end = data.find(b"\r\n", 0, LONGEST_LINE)
     if end >= 0:
-        return _claim(V1Parser, data[:end]), data[end + 2 :]
+        line, rest = data[:end], data[end + 2 :]
+        # Twisted wants something behind UNKNOWN, the specification does not
+        return None if line == _UNKNOWN else _claim(V1Parser, line), rest
     if len(data) >= LONGEST_LINE:
         raise ValueError("the PROXY line is too long")
     return None
