@@ -1,7 +1,7 @@
 """The vocabulary: values that every part of exfront shares.
 
-Everything here is frozen and slotted. Values made once per request are named tuples (made in a fifth of a microsecond); the
-others are dataclasses. This module owns no state and knows no Twisted, no clock and no configuration.
+Everything here is slotted, and frozen in fact or by agreement. Values made for every request are named tuples and plain classes
+(made in a fifth of a microsecond), the others are dataclasses. This module owns no state and knows no Twisted, no clock and no configuration.
 """
 
 from __future__ import annotations
@@ -134,41 +134,70 @@ class LogonRefused:
 LogonAnswer = LoggedOn | LogonRefused | DirectoryAway
 
 
-class RequestHead(NamedTuple):
-    """One request's head, parsed (RFC 9112 section 2 to 6); everything is the client's bytes unless said otherwise."""
+class RequestHead:
+    """One request's head, parsed (RFC 9112 section 2 to 6); everything is the client's bytes unless said otherwise.
 
-    method: bytes
-    target: bytes
-    """The request target in origin-form (RFC 9112 3.2.1), or `*`: an absolute-form target has lost scheme and authority."""
-    path: bytes
-    """The target without its query, as sent."""
-    minor: int
-    """0 or 1: the minor HTTP version."""
-    host: bytes
-    """The authority from Host or from an absolute-form target, as sent; empty where an HTTP/1.0 client sent none."""
-    lines: bytes
-    """The header section as sent, every line with its CRLF, without the empty line."""
-    noted: dict[bytes, bytes]
-    """Fields that exfront looks at, by lower-case name; repeated ones joined with `, ` (RFC 9110 5.2)."""
-    length: int
-    """Bytes of body, -1 for a chunked one, 0 for none."""
-    keep_alive: bool
-    """Whether the client's connection may carry another request."""
-    raw_target: bytes
-    """The request target as sent, for the log."""
+    Nobody changes one after the parser made it. Its repr shows no header, for headers carry credentials.
+    """
+
+    __slots__ = ("host", "keep_alive", "length", "lines", "method", "minor", "noted", "path", "raw_target", "target")
+
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        path: bytes,
+        minor: int,
+        host: bytes,
+        lines: bytes,
+        noted: dict[bytes, bytes],
+        length: int,
+        keep_alive: bool,
+        raw_target: bytes,
+    ) -> None:
+        self.method = method
+        self.target = target
+        """The request target in origin-form (RFC 9112 3.2.1), or `*`: an absolute-form target has lost scheme and authority."""
+        self.path = path
+        """The target without its query, as sent."""
+        self.minor = minor
+        """0 or 1: the minor HTTP version."""
+        self.host = host
+        """The authority from Host or from an absolute-form target, as sent; empty where an HTTP/1.0 client sent none."""
+        self.lines = lines
+        """The header section as sent, every line with its CRLF, without the empty line."""
+        self.noted = noted
+        """Fields that exfront looks at, by lower-case name; repeated ones joined with `, ` (RFC 9110 5.2)."""
+        self.length = length
+        """Bytes of body, -1 for a chunked one, 0 for none."""
+        self.keep_alive = keep_alive
+        """Whether the client's connection may carry another request."""
+        self.raw_target = raw_target
+        """The request target as sent, for the log."""
+
+    def __repr__(self) -> str:
+        return f"<RequestHead {self.method!r} {self.target!r}>"
 
 
-class ResponseHead(NamedTuple):
-    """One response's head from a back-end."""
+class ResponseHead:
+    """One response's head from a back-end. Nobody changes one after the parser made it."""
 
-    status: int
-    reason: bytes
-    minor: int
-    lines: bytes
-    noted: dict[bytes, bytes]
-    length: int
-    """Bytes of body, -1 for a chunked one, -2 for one that ends with the connection, 0 for none."""
-    keep_alive: bool
+    __slots__ = ("keep_alive", "length", "lines", "minor", "noted", "reason", "status")
+
+    def __init__(
+        self, status: int, reason: bytes, minor: int, lines: bytes, noted: dict[bytes, bytes], length: int, keep_alive: bool
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.minor = minor
+        self.lines = lines
+        self.noted = noted
+        self.length = length
+        """Bytes of body, -1 for a chunked one, -2 for one that ends with the connection, 0 for none."""
+        self.keep_alive = keep_alive
+
+    def __repr__(self) -> str:
+        return f"<ResponseHead {self.status}>"
 
 
 class AskLogon(NamedTuple):

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from exfront.model import AccountAnswer, HoldersAnswer, LogonAnswer, RequestHead, Server, Verdict
     from exfront.wire.inbound import ClientConnection
 
+_finished = tuple.__new__
+"""Makes a `Finished` of a plain tuple, without the call that names its fields: one is made for every request."""
+
 LONGEST_ID = 128
 """Bytes of a request id that a trusted proxy may send."""
 
@@ -257,24 +260,23 @@ class Errand:
         noted = head.noted
         services = self._services
         server = self._server
-        services.ledger.record(
-            Finished(
-                self._visitor.client.address,
-                head.method,
-                head.raw_target,
-                head.minor,
-                self._status,
-                self._sent,
-                services.now() - self._started,
-                self.request_id,
-                self._received,
-                self._user,
-                self._leaf.rule.name,
-                server.name if server is not None else "",
-                reason,
-                self._head_seconds,
-                self._attempts,
-                noted.get(b"referer", b""),
-                noted.get(b"user-agent", b""),
-            )
+        done = (
+            self._visitor.client.address,
+            head.method,
+            head.raw_target,
+            head.minor,
+            self._status,
+            self._sent,
+            services.now() - self._started,
+            self.request_id,
+            self._received,
+            self._user,
+            self._leaf.rule.name,
+            server.name if server is not None else "",
+            reason,
+            self._head_seconds,
+            self._attempts,
+            noted.get(b"referer", b""),
+            noted.get(b"user-agent", b""),
         )
+        services.ledger.record(_finished(Finished, done))

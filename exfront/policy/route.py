@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from exfront.model import AccountAnswer, HoldersAnswer, LoggedOn, RequestHead, Server, Verdict
     from exfront.policy.rule import Rule
 
+_new = tuple.__new__  # makes a Forward without the call that names its fields: one is made for every request
 _ASK_LOGON = AskLogon("no-credentials")
 _NO_MAILBOX = Refuse(404, "no-mailbox")
 _NAME_THE_MAILBOX = Refuse(404, "name-the-mailbox")
@@ -129,7 +130,7 @@ def _home(account: Account, target: bytes) -> Verdict:
     home = account.home
     if home is None:
         return _NO_MAILBOX
-    return Forward((home,), target) if home.current else _NO_SERVER
+    return _new(Forward, ((home,), target)) if home.current else _NO_SERVER
 
 
 def _tree(head: RequestHead, rule: Rule, identity: LoggedOn | None, answer: object) -> Verdict:
@@ -157,7 +158,7 @@ def _spread(head: RequestHead, rule: Rule, identity: LoggedOn | None, servers: t
         first = _public_server(rule, identity)
         if first is not None and (not plan or plan[0] != first):
             plan = (first, *[one for one in plan if one != first])
-    return Forward(plan, head.target) if plan else _NO_SERVER
+    return _new(Forward, (plan, head.target)) if plan else _NO_SERVER
 
 
 def _public_server(rule: Rule, identity: LoggedOn | None) -> Server | None:

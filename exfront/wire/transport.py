@@ -57,12 +57,12 @@ class NativeTransport:
         "_native",
         "_producer",
         "_protocol",
-        "_write_paused",
         "connected",
         "data_received",
         "disconnecting",
         "reading",
         "write",
+        "write_paused",
     )
 
     def __init__(self, protocol: IProtocol) -> None:
@@ -73,7 +73,8 @@ class NativeTransport:
         self._producer: Any = None
         self._claimed: tuple[IAddress, IAddress] | None = None
         self.reading = True
-        self._write_paused = False
+        self.write_paused = False
+        """True while more bytes wait for the peer than should."""
         self._aborted = False
         self.connected = False
         self.disconnecting = False
@@ -111,12 +112,12 @@ class NativeTransport:
         return False
 
     def pause_writing(self) -> None:
-        self._write_paused = True
+        self.write_paused = True
         if self._producer is not None:
             self._producer.pauseProducing()
 
     def resume_writing(self) -> None:
-        self._write_paused = False
+        self.write_paused = False
         if self._producer is not None:
             self._producer.resumeProducing()
 
@@ -181,7 +182,7 @@ class NativeTransport:
         if not streaming:
             raise TypeError("only push producers can be registered")
         self._producer = producer
-        if self._write_paused:
+        if self.write_paused:
             producer.pauseProducing()
 
     def unregisterProducer(self) -> None:
@@ -194,11 +195,6 @@ class NativeTransport:
             return 0
         queued: bytes = fcntl.ioctl(self._socket().fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
         return self._native.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
-
-    @property
-    def write_paused(self) -> bool:
-        """True while more bytes wait for the peer than should."""
-        return self._write_paused
 
     @property
     def peer_is_gone(self) -> bool:
