@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from tests.fakes.ends import ok
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
+
+from tests.fakes.ends import BackEnd, ok
 from tests.fakes.front import ONE_BACK_END, FrontCase, get, post
+from tests.real.certificates import Authority
 
 
 class RequestTests(FrontCase):
@@ -317,3 +323,54 @@ class SixTests(FrontCase):
         await (await self.client("::1")).ask(get())
         self.assertEqual([one.one(b"X-Forwarded-For") for one in back_end.requests], [b"127.0.0.1", b"::1"])
         await self.recorded(2)
+
+
+class TlsTests(FrontCase):
+    """TLS to a back-end."""
+
+    def serve(self, *names: str) -> Path:
+        """A back-end with a certificate for these names; returns its authority's file."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        authority = Authority(folder)
+        certificate, key = authority.issue(names)
+        back_end = self.one = BackEnd(self.reactor, lambda _: ok(b"over tls", b"Location: https://www.adatum.com/all/"))
+        context = DefaultOpenSSLContextFactory(str(key), str(certificate))
+        back_end.port = self.reactor.listenSSL(0, back_end, context, interface="127.0.0.1")
+        self.addCleanup(lambda: Deferred.fromCoroutine(back_end.stop()))
+        return authority.ca_file
+
+    def start_with(self, ca_file: Path) -> None:
+        self.start(ONE_BACK_END.replace("port = {backend1}", f"port = {{backend1}}\ntls = yes\nca_file = {ca_file}"), backend1=self.one)
+
+    async def test_verified(self) -> None:
+        """F4, F6: with `tls = yes` the connection is verified and kept; URLs follow the scheme."""
+        self.start_with(self.serve("127.0.0.1"))
+        client = await self.client()
+        for _ in range(2):
+            answer = await client.ask(get(b"/all/", b"Destination: http://www.adatum.com/all/b", method=b"COPY"))
+            self.assertEqual((answer.body, answer.one(b"Location")), (b"over tls", b"http://www.adatum.com/all/"))
+            self.assertEqual(self.one.requests[-1].one(b"Destination"), b"https://www.adatum.com/all/b")
+            self.assertEqual(self.one.requests[-1].one(b"Front-End-Https"), b"Off")
+        self.assertEqual(len(self.one.ends), 1)
+        await self.recorded(2)
+
+    async def test_large(self) -> None:
+        """F2, F5: megabytes both ways over TLS."""
+        self.start_with(self.serve("127.0.0.1"))
+        self.one.answer = lambda request: ok(request.body)
+        client = await self.client()
+        body = bytes(range(250)) * 8000
+        client.send(post(body))
+        await client.until(lambda: client.total > len(body))
+        self.assertTrue((await client.answer()).body == body)
+        await self.recorded(1)
+
+    async def test_wrong_name(self) -> None:
+        """F4, F62: a certificate for another name: 502, nothing sent, and the server is marked."""
+        self.start_with(self.serve("other.example"))
+        client = await self.client()
+        self.assertEqual((await client.ask(get())).status, 502)
+        self.assertEqual(self.one.requests, [])
+        self.assertEqual([one.name for one in self.service.serving.services.health.marks], ["backend1"])
+        await self.recorded(1)
