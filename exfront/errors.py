@@ -36,10 +36,11 @@ class ConfigurationError(ExfrontError):
 
 
 class PortError(ExfrontError):
-    """A port cannot be listened on; `description` is its line in the configuration, `reason` what the system says."""
+    """A port cannot be listened on; `key` and `description` say where it is configured, `reason` is the system's."""
 
-    def __init__(self, description: str, reason: str) -> None:
+    def __init__(self, key: str, description: str, reason: str) -> None:
         super().__init__(f"{description} cannot be listened on: {reason}")
+        self.key = key
         self.description = description
         self.reason = reason
 

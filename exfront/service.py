@@ -14,12 +14,12 @@ from twisted.logger import Logger
 
 from exfront.config.mistakes import Mistake
 from exfront.errors import ConfigurationError, PortError
-from exfront.wire.ports import Ports
+from exfront.wire.ports import Line, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+    from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory, IReactorTime
 
     from exfront.backend.pools import Pools
     from exfront.config.settings import BackEnd, Settings
@@ -67,6 +67,7 @@ class FrontEndService(Service):
         self._lasting = lasting
         self._renew = renew
         self._ports = Ports(reactor)
+        self._retiring: dict[Directory, IDelayedCall] = {}
         self._log_path = serving.settings.front_end.access_log
         self.status: IProtocolFactory | None = None
         """What is spoken at the `status` address. Set it before the start."""
@@ -78,13 +79,12 @@ class FrontEndService(Service):
     @property
     def ports(self) -> dict[str, IListeningPort]:
         """The open ports for clients by their `listen` lines."""
-        status = self._serving.settings.front_end.status
-        return {line: port for line, port in self._ports.ports().items() if line != status}
+        return self._ports.named("listen")
 
     @property
     def status_port(self) -> IListeningPort | None:
         """The open port of the status page."""
-        return self._ports.ports().get(self._serving.settings.front_end.status or "")
+        return next(iter(self._ports.named("status").values()), None)
 
     @property
     def serving(self) -> Serving:
@@ -125,20 +125,21 @@ class FrontEndService(Service):
     def _change_ports(self, settings: Settings) -> None:
         """Listen on what these settings want, and on nothing else; or raise ConfigurationError and listen as before."""
         front = settings.front_end
-        wanted: dict[str, IProtocolFactory] = dict.fromkeys(front.listen, self._lasting.factory)
+        wanted: dict[Line, IProtocolFactory] = {Line("listen", one): self._lasting.factory for one in front.listen}
         if front.status is not None and self.status is not None:
-            wanted[front.status] = self.status
+            wanted[Line("status", front.status)] = self.status
         try:
             self._ports.change(wanted)
         except PortError as error:
-            key = "status" if error.description == front.status else "listen"
-            raise ConfigurationError([Mistake(str(settings.file), 0, "front-end", key, str(error))]) from None
+            raise ConfigurationError([Mistake(str(settings.file), 0, "front-end", error.key, str(error))]) from None
 
     def reload(self) -> bool:
         """Read the configuration again (SIGHUP). A wrong one is refused whole: the old one goes on and the log says why (F61).
 
         Requests under way end in the old tree; caches begin empty; connections, pools and marks stay.
         """
+        if not self.running:
+            return False
         self._lasting.log_file.reopen()
         try:
             new = self._renew()
@@ -184,9 +185,16 @@ class FrontEndService(Service):
         if new.directory is not None:
             new.directory.start()
         if old.directory is not None:
-            # requests that wait for it get their answer first
             timeout = old.settings.directory.timeout if old.settings.directory else 0
-            self._reactor.callLater(2 * timeout, old.directory.stop)
+            self._retire(old.directory, 2 * timeout)
+
+    def _retire(self, directory: Directory, wait: float) -> None:
+        """Stop a directory that nobody asks any more, once those who wait for it have their answers."""
+        self._retiring[directory] = self._reactor.callLater(wait, self._retired, directory)
+
+    def _retired(self, directory: Directory) -> None:
+        del self._retiring[directory]
+        _ = directory.stop().addErrback(lambda failure: self._log.failure("a directory did not stop", failure=failure))
 
     def stopService(self) -> Deferred[None]:
         """Close the ports, let requests under way end within `drain_timeout` seconds, then free everything."""
@@ -195,13 +203,19 @@ class FrontEndService(Service):
 
     async def _stop(self) -> None:
         lasting = self._lasting
-        self._ports.close(self.ports)  # who asks at the status address learns that we are stopping
+        self._ports.close(
+            Line("listen", one) for one in self.ports
+        )  # who asks at the status address learns that we are stopping
         left = await lasting.factory.drained(self._serving.settings.front_end.drain_timeout)
         if left:
             self._log.warn("{left} connections were closed before their requests ended (drain_timeout)", left=left)
         self._ports.close()
         lasting.patience.stop()
         lasting.pools.close()
+        retiring, self._retiring = self._retiring, {}
+        for directory, call in retiring.items():
+            call.cancel()
+            await directory.stop()
         if self._serving.directory is not None:
             await self._serving.directory.stop()
         self._serving.services.health.reset()

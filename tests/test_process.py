@@ -11,8 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+from twisted.application.service import Service
+from twisted.internet import reactor
+from twisted.internet.defer import succeed
+from twisted.internet.task import deferLater
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
+from exfront.process import FrontEndProcess
 from tests.real.children import free_port
 from tests.running import ONE_BACK_END, PATIENCE, TWISTD, Running, SlowBackEnd, accepts
 
@@ -31,16 +37,18 @@ class ReloadTests(unittest.TestCase):
         """F61: SIGHUP changes to the new configuration: under twistd, as a daemon, and under twist."""
         for how in HOWS:
             with self.subTest(how):
-                front = Running(self, how=how, back_end=self.back_end.port).start()
-                self.assertEqual(front.ask(), (200, b"/all/"))
-                front.configure(front.template.replace("/all", "/other").format_map(front.values))
-                front.send(signal.SIGHUP)
-                front.until(lambda: front.ask("/other/x")[0] == 200, "the new path is not served")
-                self.assertEqual(front.ask()[0], 404)
-                front.send(signal.SIGTERM)
-                self.assertTrue(front.ended(PATIENCE))
-                front.assert_no_traceback()
-                self.assertFalse((front.folder / "twistd.pid").exists())
+                self.changed(Running(self, how=how, back_end=self.back_end.port).start())
+
+    def changed(self, front: Running) -> None:
+        self.assertEqual(front.ask(), (200, b"/all/"))
+        front.configure(front.template.replace("/all", "/other").format_map(front.values))
+        front.send(signal.SIGHUP)
+        front.until(lambda: front.ask("/other/x")[0] == 200, "the new path is not served")
+        self.assertEqual(front.ask()[0], 404)
+        front.send(signal.SIGTERM)
+        self.assertTrue(front.ended(PATIENCE))
+        front.assert_no_traceback()
+        self.assertFalse((front.folder / "twistd.pid").exists())
 
     def test_refused_whole(self) -> None:
         """F61, C1: a wrong configuration changes nothing, also not in what would be right; every mistake is logged."""
@@ -79,8 +87,7 @@ class ReloadTests(unittest.TestCase):
         """A new line that cannot be listened on refuses the reload as a whole."""
         front = Running(self, back_end=self.back_end.port).start()
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            front.configure(front=f"         tcp:{taken.getsockname()[1]}:interface=127.0.0.1".strip())
-            text = front.template.format_map(front.values | {"front": ""}).replace("/all", "/other")
+            text = front.template.format_map(front.values).replace("/all", "/other")
             line = f"listen = tcp:{front.port}:interface=127.0.0.1"
             front.configure(text.replace(line, f"{line}\n  tcp:{taken.getsockname()[1]}:interface=127.0.0.1"))
             front.send(signal.SIGHUP)
@@ -162,29 +169,30 @@ class EndTests(unittest.TestCase):
         """A request under way is answered, while nobody new comes in; further signals change nothing, and idle clients are let go."""
         for how in HOWS:
             with self.subTest(how):
-                self.back_end.release.clear()
-                status = free_port()
-                front = Running(
-                    self, how=how, back_end=self.back_end.port, front=f"status = tcp:{status}:interface=127.0.0.1"
-                ).start()
-                idle = socket.create_connection(("127.0.0.1", front.port), timeout=PATIENCE)
-                self.addCleanup(idle.close)
-                connection = self.asking(front)
-                front.send(signal.SIGTERM)
-                self.assertEqual(idle.recv(1), b"")
-                front.until(lambda: not accepts(front.port), "new connections are accepted")
-                self.assertEqual(front.ask("/ready", status), (503, b"stopping\n"))
-                self.assertEqual(front.ask("/live", status)[0], 200)
-                front.send(signal.SIGTERM)
-                front.send(signal.SIGINT)
-                front.send(signal.SIGHUP)
-                front.until_logged("SIGHUP: exfront is stopping")
-                self.back_end.release.set()
-                answer = connection.getresponse()
-                self.assertEqual((answer.status, answer.read()), (200, b"/all/slow"))
-                self.assertTrue(front.ended(PATIENCE))
-                front.assert_no_traceback()
-                self.assertIn('"GET /all/slow HTTP/1.1" 200', (front.folder / "access.log").read_text())
+                self.drained(how)
+
+    def drained(self, how: str) -> None:
+        self.back_end.release.clear()
+        status = free_port()
+        shown = f"status = tcp:{status}:interface=127.0.0.1"
+        front = Running(self, how=how, back_end=self.back_end.port, front=shown).start()
+        idle = socket.create_connection(("127.0.0.1", front.port), timeout=PATIENCE)
+        self.addCleanup(idle.close)
+        connection = self.asking(front)
+        front.send(signal.SIGTERM)
+        self.assertEqual(idle.recv(1), b"")
+        front.until(lambda: not accepts(front.port), "new connections are accepted")
+        self.assertEqual(front.ask("/ready", status), (503, b"stopping\n"))
+        self.assertEqual(front.ask("/live", status)[0], 200)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            front.send(number)
+            front.until_logged(f"{number.name}: exfront is stopping")
+        self.back_end.release.set()
+        answer = connection.getresponse()
+        self.assertEqual((answer.status, answer.read()), (200, b"/all/slow"))
+        self.assertTrue(front.ended(PATIENCE))
+        front.assert_no_traceback()
+        self.assertIn('"GET /all/slow HTTP/1.1" 200', (front.folder / "access.log").read_text())
 
     def test_drain_timeout(self) -> None:
         """What is not over after `drain_timeout` seconds is cut off, and the log says how many that were."""
@@ -288,13 +296,80 @@ class InheritedTests(unittest.TestCase):
         """A descriptor that is no listening socket is not taken for one."""
         ini = ONE_BACK_END.replace("tcp:{port}:interface=127.0.0.1", "systemd:domain=INET:index=0")
         front = Running(self, ini)
-        command = [
-            sys.executable,
-            "-c",
-            f"import os, socket; end = socket.socket(); os.dup2(end.fileno(), 3)\n{TWISTD}",
-            "-n",
-            *front.command()[4:],
-        ]
+        code = f"import os, socket; end = socket.socket(); os.dup2(end.fileno(), 3)\n{TWISTD}"
+        command = [sys.executable, "-c", code, *front.command()[3:]]
         ended = front.run(command)
         self.assertEqual(ended.returncode, 1)
         self.assertIn("cannot be listened on: not a listening socket", ended.stderr)
+
+
+class FakeFrontEnd(Service):
+    """Counts its reloads."""
+
+    reloads = 0
+
+    def reload(self) -> None:
+        self.reloads += 1
+
+    def stopService(self) -> object:
+        super().stopService()
+        return succeed(None)
+
+
+class ProcessTests(unittest.TestCase):
+    """What belongs to the process, in this one."""
+
+    def setUp(self) -> None:
+        self.events: list[dict[str, object]] = []
+        globalLogPublisher.addObserver(self.events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+        self.loop = reactor._asyncioEventloop
+        self.front_end = FakeFrontEnd()
+        self.process = FrontEndProcess(self.front_end, reactor)
+
+    async def test_given_back(self) -> None:
+        """After the end, signals and the loop are as they were before."""
+        numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+        before = [signal.getsignal(number) for number in numbers]
+        self.process.privilegedStartService()
+        self.process.startService()
+        self.assertTrue(self.front_end.running)
+        self.assertNotEqual(signal.getsignal(signal.SIGHUP), before[0])
+        self.assertEqual([signal.getsignal(number) for number in numbers[1:]], before[1:])
+        self.assertIsNotNone(self.loop.get_exception_handler())
+        await self.process.stopService()
+        self.assertFalse(self.front_end.running)
+        self.assertEqual([signal.getsignal(number) for number in numbers], before)
+        self.assertIsNone(self.loop.get_exception_handler())
+
+    async def test_defect(self) -> None:
+        """An exception in a callback of the loop: its kind and place are logged, nothing of what it holds."""
+        self.process.startService()
+        password = "geheim"
+
+        def fail(secret: str) -> None:
+            raise ValueError(f"no such thing: {secret}")
+
+        self.loop.call_soon(fail, password)
+        self.loop.call_exception_handler({"message": "something without an exception"})
+        await deferLater(reactor, 0.01)
+        await self.process.stopService()
+        said = [formatEvent(event) for event in self.events if event.get("log_namespace", "").startswith("exfront")]
+        self.assertEqual(len(said), 2)
+        text = "\n".join(said)
+        self.assertIn("ValueError at ", text)
+        self.assertIn("test_process.py:", text)
+        self.assertIn("something without an exception", text)
+        self.assertNotIn("geheim", text + repr([{**event, "log_logger": None} for event in self.events]))
+        self.assertNotIn("no such thing", text)
+
+    async def test_hang_up(self) -> None:
+        """SIGHUP reloads in the reactor's turn."""
+        self.process.startService()
+        os.kill(os.getpid(), signal.SIGHUP)
+        for _ in range(1000):
+            if self.front_end.reloads:
+                break
+            await deferLater(reactor, 0.001)
+        self.assertEqual(self.front_end.reloads, 1)
+        await self.process.stopService()

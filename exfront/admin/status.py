@@ -33,8 +33,8 @@ _TEXT = "text/plain; charset=utf-8"
 def status_factory(service: FrontEndService, reactor: IReactorTime, wall: Callable[[], float]) -> Site:
     """The site that shows `service`; `wall` says the seconds since 1970."""
     observed = Observed(service, wall, wall())
-    root = _Shown(lambda _: (200, "text/html; charset=utf-8", status_page(overview(observed))))
-    root.putChild(b"", root)
+    root = _Nothing()
+    root.putChild(b"", _Shown(lambda _: (200, "text/html; charset=utf-8", status_page(overview(observed)))))
     root.putChild(b"live", _Shown(lambda _: (200, _TEXT, b"ok\n")))
     root.putChild(b"ready", _Shown(lambda _: _ready(service)))
     root.putChild(b"status.json", _Shown(lambda _: _json(observed)))
@@ -69,7 +69,7 @@ class _Shown(Resource):
         self._make = make
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        return _Shown(lambda _: (404, _TEXT, b"There is nothing at this address.\n"))
+        return _Nothing()
 
     def render(self, request: Request) -> bytes:
         status, kind, body = self._make(request)
@@ -88,6 +88,13 @@ class _Shown(Resource):
         ):
             request.setHeader(name, value)
         return b"" if request.method == b"HEAD" else body
+
+
+class _Nothing(_Shown):
+    """Every other address."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: (404, _TEXT, b"There is nothing at this address.\n"))
 
 
 class StatusSite(Site):

@@ -5,9 +5,10 @@ Owns the open ports. Who is connected through one that closes stays connected; w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from exfront.errors import PortError
@@ -16,69 +17,83 @@ from exfront.wire.listen import server_endpoint
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IReactorTime
+    from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+
+
+class Line(NamedTuple):
+    """Where the configuration names a port."""
+
+    key: str
+    """`listen` or `status`."""
+    description: str
 
 
 class Ports:
-    """Listening ports by the descriptions that the configuration gives them."""
+    """Listening ports by the lines of the configuration."""
+
+    _log = Logger()
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        self._open: dict[str, tuple[IListeningPort, IProtocolFactory]] = {}
+        self._open: dict[Line, tuple[IListeningPort, IProtocolFactory]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def addresses(self) -> dict[str, IAddress]:
-        """Where each description listens."""
-        return {description: port.getHost() for description, (port, _) in self._open.items()}
+    def named(self, key: str) -> dict[str, IListeningPort]:
+        """The open ports of one key, by their descriptions."""
+        return {line.description: port for line, (port, _) in self._open.items() if line.key == key}
 
-    def ports(self) -> dict[str, IListeningPort]:
-        """The port of each description."""
-        return {description: port for description, (port, _) in self._open.items()}
-
-    def change(self, wanted: Mapping[str, IProtocolFactory]) -> None:
+    def change(self, wanted: Mapping[Line, IProtocolFactory]) -> None:
         """Open what is wanted and not open, close what is not wanted. Raises PortError, and then all is as it was."""
         gone = [one for one in self._open if one not in wanted]
-        opened: list[str] = []
-        closed: dict[str, IProtocolFactory] = {}
+        opened: list[Line] = []
+        closed: dict[Line, IProtocolFactory] = {}
         try:
-            for description in [one for one in wanted if one not in self._open]:
+            for line in [one for one in wanted if one not in self._open]:
                 try:
-                    self._listen(description, wanted[description])
+                    self._listen(line, wanted[line])
                 except PortError:
                     # perhaps an old line stands in the way of the new one: tcp:80 becomes tcp:80:interface=10.0.0.1
-                    rivals = [one for one in gone if one not in closed and self._number(one) == _number(description)]
+                    rivals = [
+                        one for one in gone if one not in closed and self._number(one) == _number(line.description)
+                    ]
                     if not rivals:
                         raise
                     closed.update({one: self._open[one][1] for one in rivals})
                     self.close(rivals)
-                    self._listen(description, wanted[description])
-                opened.append(description)
+                    self._listen(line, wanted[line])
+                opened.append(line)
         except PortError:
             self.close(opened)
-            for description, factory in closed.items():
-                self._listen(description, factory)
+            self._open_again(closed)
             raise
         self.close(one for one in gone if one not in closed)
 
-    def close(self, descriptions: Iterable[str] | None = None) -> None:
+    def close(self, lines: Iterable[Line] | None = None) -> None:
         """Accept no more connections on these ports, or on any."""
-        for description in list(self._open if descriptions is None else descriptions):
-            self._open.pop(description)[0].stopListening()
+        for line in list(self._open if lines is None else lines):
+            self._open.pop(line)[0].stopListening()
 
-    def _listen(self, description: str, factory: IProtocolFactory) -> None:
+    def _open_again(self, closed: Mapping[Line, IProtocolFactory]) -> None:
+        for line, factory in closed.items():
+            try:
+                self._listen(line, factory)
+            except PortError as error:  # somebody was quicker; the next change tries again
+                self._log.error("{error}", error=str(error))
+
+    def _listen(self, line: Line, factory: IProtocolFactory) -> None:
         results: list[IListeningPort | Failure] = []
-        _ = server_endpoint(self._reactor, description).listen(factory).addBoth(results.append)
+        _ = server_endpoint(self._reactor, line.description).listen(factory).addBoth(results.append)
         (result,) = results  # our endpoints have bound their sockets when `listen` returns
         if isinstance(result, Failure):
             if result.check(CannotListenError) is None:
                 result.raiseException()
-            raise PortError(description, _reason(result.value))
-        self._open[description] = result, factory
+            raise PortError(line.key, line.description, _reason(result.value))
+        self._open[line] = result, factory
 
-    def _number(self, description: str) -> int:
-        return getattr(self._open[description][0].getHost(), "port", 0)
+    def _number(self, line: Line) -> int:
+        return getattr(self._open[line][0].getHost(), "port", 0)
 
 
 def _number(description: str) -> int:
