@@ -22,6 +22,7 @@ from exfront import __version__
 from exfront.admin.status import status_factory
 from exfront.backend.health import HealthBoard
 from exfront.backend.pools import Pools
+from exfront.compiled import PACKAGE, changed, state
 from exfront.config.mistakes import Mistake
 from exfront.config.reader import load
 from exfront.config.roster import Roster
@@ -60,7 +61,7 @@ class Options(usage.Options):
 
     def opt_version(self) -> NoReturn:
         """Print the version and exit."""
-        print(f"exfront {__version__}")
+        print(f"exfront {__version__} ({state(PACKAGE)})")
         sys.exit(0)
 
     def postOptions(self) -> None:
@@ -102,6 +103,9 @@ def makeService(options: Options) -> IService:
     """The front-end as one service, not started; with a wrong configuration the process ends before anything is opened."""
     from twisted.internet import reactor
 
+    if older := changed(PACKAGE):
+        text = "compiled before their sources were changed, so that the older code runs: {older}"
+        Logger(namespace="exfront").warn(text, older=", ".join(older))
     path = options["config"]
     settings = load_or_exit(path)
     try:

@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from threading import Timer
 
+from exfront.compiled import PACKAGE, state
+
 PATIENCE = 1200
 """Seconds for a whole run; several times what a slow machine needs."""
 
@@ -35,6 +37,7 @@ def main(arguments: list[str]) -> int:
     """Run, pass everything on as it comes, and return trial's exit status."""
     names = [] if any(not argument.startswith("-") for argument in arguments) else ["tests"]
     lines: list[str] = []
+    print(f"exfront is {state(PACKAGE)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="exfront-tests-", ignore_cleanup_errors=True) as folder:
         command = [
             sys.executable,

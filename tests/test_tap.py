@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial import unittest
 
 from exfront import __version__
+from exfront.compiled import PACKAGE, state
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -58,9 +59,9 @@ class OptionsTests(unittest.TestCase):
         (self.folder / "wrong.ini").write_text(WRONG)
 
     async def test_version(self) -> None:
-        """--version names exfront's version, not Twisted's."""
+        """--version names exfront's version, not Twisted's, and whether it is compiled."""
         ended = await twistd(self.folder, "exfront", "--version")
-        self.assertEqual((ended.stdout, ended.returncode), (f"exfront {__version__}\n", 0))
+        self.assertEqual((ended.stdout, ended.returncode), (f"exfront {__version__} ({state(PACKAGE)})\n", 0))
 
     async def test_sample_configuration_is_right(self) -> None:
         """C1: etc/fe.ini runs as it is, so the check says ok and exits with 0."""

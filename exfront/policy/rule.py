@@ -65,4 +65,4 @@ def make_rule(vserver: VirtualServer, vdir: VirtualDirectory, roster: Roster) ->
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
     """In lower case, every name once, where it stood first (F11)."""
-    return tuple(dict.fromkeys(one.lower() for one in names))
+    return tuple(dict.fromkeys([one.lower() for one in names]))

@@ -73,8 +73,9 @@ class LengthBody:
     def feed(self, data: bytes) -> bytes:
         """The payload in `data`: `data` itself where all of it belongs to the body."""
         size = len(data)
-        if size < self.remaining:
+        if size <= self.remaining:
             self.remaining -= size
+            self.done = not self.remaining
             return data
         payload = data[: self.remaining]
         self.rest += data[self.remaining :]
