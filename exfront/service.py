@@ -165,6 +165,8 @@ class FrontEndService(Service):
         if path == self._log_path:
             return
         try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
             self._lasting.log_file.move(path)
             self._log_path = path
         except OSError as error:

@@ -42,6 +42,28 @@ class Appending(SynchronousTestCase):
         self.assertEqual(self.path.read_bytes(), b"one\ntwo\n")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_moves(self) -> None:
+        """What waits goes into the old file, what comes afterwards into the new one; the old one is closed."""
+        file = self.made()
+        file.write(b"one\n")
+        other = self.path.with_name("other.log")
+        before = len(os.listdir("/proc/self/fd"))
+        file.move(other)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        file.write(b"two\n")
+        file.move(other)
+        file.reopen()
+        self.assertEqual((self.path.read_bytes(), other.read_bytes()), (b"one\n", b"two\n"))
+
+    def test_cannot_move(self) -> None:
+        """Where the new file cannot be opened, the old one goes on."""
+        file = self.made()
+        self.assertRaises(OSError, file.move, self.path / "below")
+        file.write(b"one\n")
+        file.flush()
+        file.reopen()
+        self.assertEqual(self.path.read_bytes(), b"one\n")
+
     def test_many_lines_do_not_wait(self) -> None:
         """At 64 KiB they are written."""
         file = self.made()

@@ -140,6 +140,31 @@ class ReloadTests(FrontCase):
         self.assertEqual(self.service.serving.services.ledger.tallies["all"].requests, {200: {b"GET": 2}})
         self.lines.lines.clear()
 
+    async def test_unwritable_log(self) -> None:
+        """An access log that cannot be written refuses the reload."""
+        self.start(backend1=9)
+        before = self.service.serving
+
+        def move(path: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        self.lines.move = move  # type: ignore[attr-defined]
+        (mistake,) = self.refused(("access_log = -", "access_log = log/access.log"))
+        self.assertIn("[front-end] access_log: ", mistake)
+        self.assertIn("cannot be written: No space left on device", mistake)
+        self.assertIs(self.service.serving, before)
+
+    async def test_log_moves_back(self) -> None:
+        """A reload that fails for its ports leaves the access log where it was."""
+        back_end = self.back_end()
+        self.start(backend1=back_end)
+        moves: list[object] = []
+        self.lines.move = moves.append  # type: ignore[attr-defined]
+        line = "tcp:0:interface=127.0.0.1"
+        more = f"{line}\n    tcp:{back_end.number}:interface=127.0.0.1"
+        self.refused(("access_log = -", "access_log = log/access.log"), (f"listen = {line}", f"listen = {more}"))
+        self.assertEqual(moves, [self.path.parent / "log/access.log", None])
+
     async def test_marks(self) -> None:
         """F63: a mark outlives a reload, but not a change of how its server is reached."""
         back_end = self.back_end(ECHO)

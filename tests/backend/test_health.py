@@ -89,3 +89,27 @@ class Board(SynchronousTestCase):
         board = HealthBoard(self.clock, 0, Logger(observer=self.events.append))
         board.mark(A, "refused")
         self.assertEqual((board.marks, self.clock.getDelayedCalls()), ({}, []))
+
+    def test_another_duration(self) -> None:
+        """A changed `unavailable` counts for the marks that stand; none is left where it is 0."""
+        self.board.mark(A, "refused")
+        self.clock.advance(100)
+        self.board.mark(B, "reset")
+        self.board.configure(150)
+        self.clock.advance(49)
+        self.assertEqual(set(self.board.marks), {A, B})
+        self.clock.advance(1)
+        self.assertEqual(set(self.board.marks), {B})
+        self.board.configure(0)
+        self.assertEqual((self.board.marks, self.board.snapshot(), self.clock.getDelayedCalls()), ({}, (), []))
+        self.board.configure(600)
+        self.board.mark(A, "refused")
+        self.clock.advance(599)
+        self.assertEqual(len(self.board.snapshot()), 1)
+
+    def test_forgotten(self) -> None:
+        """A server that is reached in another way now is not marked any more; unknown ones do not matter."""
+        self.board.mark(A, "refused")
+        self.board.mark(B, "reset")
+        self.board.forget([A, Server("c", "127.0.0.1")])
+        self.assertEqual([mark.server for mark in self.board.snapshot()], ["b"])
