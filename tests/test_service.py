@@ -304,3 +304,41 @@ class StopTests(FrontCase):
         await client.until_ended()
         await back_end.ends[0].until_ended()
         self.assertEqual(self.service.unready, "stopped")
+
+    async def test_half_a_head(self) -> None:
+        """A request whose head is coming is answered, and is its connection's last one."""
+        back_end = self.back_end(ECHO)
+        self.start(backend1=back_end)
+        client = await self.client()
+        await client.ask(get())
+        client.send(get(b"/all/half")[:-2])
+        (connection,) = self.connections
+        await self.eventually(lambda: connection._buffer)
+        stopping = self.service.stopService()
+        await self.turns()
+        client.send(b"\r\n")
+        answer = await client.answer()
+        self.assertEqual((answer.body, answer.one(b"Connection")), (b"/all/half", b"close"))
+        await client.until_ended()
+        client.close()
+        await stopping
+
+    async def test_late_comer(self) -> None:
+        """Who was accepted and had not begun is served once."""
+        back_end = self.back_end(ECHO)
+        self.start(ONE_BACK_END.replace("listen = tcp", "listen = haproxy:tcp"), backend1=back_end)
+        busy, late = await self.client(), await self.client()
+        busy.send(b"PROXY UNKNOWN\r\n" + get(b"/all/busy")[:-2])
+        late.send(b"PROXY UNK")
+        await self.eventually(lambda: [one for one in self.connections if one._buffer])
+        stopping = self.service.stopService()
+        late.send(b"NOWN\r\n" + get(b"/all/late"))
+        answer = await late.answer()
+        self.assertEqual((answer.body, answer.one(b"Connection")), (b"/all/late", b"close"))
+        await late.until_ended()
+        late.close()
+        busy.send(b"\r\n")
+        self.assertEqual((await busy.answer()).body, b"/all/busy")
+        await busy.until_ended()
+        busy.close()
+        await stopping

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from exfront.wire.patience import Patience
     from exfront.wire.roles import Limits, Receiver
 
+_log = Logger()
+
 
 class FrontSite:
     """A `Site`: finds the leaf for each request."""
@@ -32,6 +34,8 @@ class FrontSite:
     def __init__(self, tree: Tree, services: Services) -> None:
         self.tree = tree
         self.services = services
+        self.draining = False
+        """The front-end is stopping: every answer is its connection's last one."""
 
     def swap(self, tree: Tree, services: Services) -> None:
         """Requests from now on see the new tree; those under way end in the old one."""
@@ -39,6 +43,8 @@ class FrontSite:
         self.services = services
 
     def take(self, connection: ClientConnection, head: RequestHead) -> Receiver | None:
+        if self.draining:
+            connection.close_after()
         root = self.tree.virtual_server(head.host)
         if root is None:
             self._refuse(connection, head, 404, "unknown-host")
@@ -123,7 +129,6 @@ class ClientFactory(Factory):
     """Makes client connections, at most so many at a time."""
 
     noisy = False
-    _log = Logger()
 
     def __init__(
         self, site: FrontSite, limits: Limits, max_connections: int, clock: IReactorTime, patience: Patience
@@ -161,6 +166,7 @@ class ClientFactory(Factory):
 
     async def drained(self, patience: float) -> int:
         """Close what is idle, the others after their answer; after `patience` seconds at once. Returns how many that were."""
+        self._site.draining = True
         for connection in tuple(self.connections):
             connection.drain()
         if not self.connections:
@@ -181,6 +187,6 @@ class ClientFactory(Factory):
         now = self._clock.seconds()
         if now - self._said_full >= 60:
             self._said_full = now
-            self._log.warn(
+            _log.warn(
                 "all {most} connections (max_connections) are in use: new ones are closed", most=self._max_connections
             )
