@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import TimeoutError
+from twisted.logger import Logger
 
 from exfront.frontend.carriage import is_connection_bound, request_head, response_head, wants_upgrade
 from exfront.frontend.errand import Errand
@@ -18,6 +19,7 @@ from exfront.policy.failover import REPEATABLE, again_on_new_connection, choose,
 from exfront.policy.headers import response_lines
 from exfront.policy.outcome import Unanswered, Unreached
 from exfront.wire.bodies import encode_chunk, last_chunk
+from exfront.wire.endpoints import is_ours
 from exfront.wire.outbound import ServerConnection
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from exfront.model import Forward, RequestHead, ResponseHead, Server
     from exfront.policy.outcome import Outcome
     from exfront.wire.inbound import ClientConnection
+
+_log = Logger()
 
 TUNNEL_GRACE = 60.0
 """Seconds that one way of a tunnel may stay open after the other has ended."""
@@ -137,7 +141,8 @@ class Relay(Errand):
         self._waiting = None
         if not self._over and failure.check(CancelledError) is None:
             timed_out = failure.check(TimeoutError) is not None
-            self._failed(Unreached("connect time-out" if timed_out else failure.getErrorMessage(), timed_out))
+            reason = "connect time-out" if timed_out else failure.getErrorMessage()
+            self._failed(Unreached(reason, timed_out, is_ours(failure.value)))
 
     def _send(self, connection: ServerConnection) -> None:
         self._connection = connection
@@ -190,7 +195,7 @@ class Relay(Errand):
         if marks_server(outcome):
             self._services.health.mark(server, outcome.reason)
         request_id = self.request_id.decode("ascii", "replace")
-        self._log.info(
+        _log.info(
             "request {id}: {server} gave no answer: {reason}", id=request_id, server=server.name, reason=outcome.reason
         )
         if may_retry(self._head.method, outcome, self._replayable):
@@ -316,7 +321,7 @@ class Relay(Errand):
             return
         # the head has gone out: closing is the only way to say that the rest is missing (F64)
         request_id = self.request_id.decode("ascii", "replace")
-        self._log.info("request {id}: broken off: {reason}", id=request_id, reason=reason)
+        _log.info("request {id}: broken off: {reason}", id=request_id, reason=reason)
         self._record("broken-off")
         self._client.abort()
 

@@ -75,7 +75,7 @@ def marks_server(outcome: Outcome) -> bool:
     """Whether the outcome says that the server is unavailable (F62)."""
     match outcome:
         case Unreached():
-            return True
+            return not outcome.ours
         case Unanswered():
             return outcome.timed_out or not outcome.kept_alive
         case _:

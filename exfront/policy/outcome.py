@@ -17,6 +17,8 @@ class Unreached(NamedTuple):
     reason: str
     """For the log, a few words: `refused`, `connect time-out` …"""
     timed_out: bool = False
+    ours: bool = False
+    """It failed on our side (no descriptor, no local port left), which says nothing about the server."""
 
 
 class Unanswered(NamedTuple):

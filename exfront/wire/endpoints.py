@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 
+_OURS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL))
+
 
 def native_loop(reactor: object) -> asyncio.AbstractEventLoop:
     """The asyncio loop below the reactor. Raises ExfrontError where the reactor has none."""
@@ -229,6 +231,11 @@ class NativeClientEndpoint:
 
 def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether a failure to connect says nothing about the other side: we have no descriptor, memory or local port left."""
+    return isinstance(error, ConnectError) and error.osError in _OURS
 
 
 def _connect_error(error: BaseException) -> Exception:

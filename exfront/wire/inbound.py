@@ -352,7 +352,11 @@ class ClientConnection:
         """Close at once: an answer that has begun cannot be ended properly (F64)."""
         self._receiver = None
         self._closing = self._busy = True
-        self.transport.abortConnection()
+        if self._interim:
+            self.transport.abortConnection()
+        else:
+            # an HTTP/1.0 client may take the connection's end for the body's
+            self.transport.resetConnection()
 
     def _close(self) -> None:
         """Close our side; read on for a moment, for what the client sent meanwhile would turn the answer into a reset."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import socket
+import struct
 import sys
 import termios
 from typing import TYPE_CHECKING, Any, Protocol
@@ -152,6 +153,12 @@ class NativeTransport:
             self.disconnecting = self._aborted = True
             self._native.abort()
 
+    def resetConnection(self) -> None:
+        """Close now, and so that the peer cannot take it for an orderly end (RFC 9293 3.5.2)."""
+        if self._native is not None and self.connected:
+            self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self.abortConnection()
+
     def loseWriteConnection(self) -> None:
         """Send the end of stream once all that was written is sent; go on reading."""
         if self._native is not None and self.connected and not self.disconnecting and self._native.can_write_eof():
@@ -226,6 +233,8 @@ class NativeTransport:
         found: socket.socket = self._extra("socket")
         return found
 
+
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 TCP_CLOSED = 7
 """The kernel's number for CLOSED in `struct tcp_info`."""

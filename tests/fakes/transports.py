@@ -26,7 +26,7 @@ class FakeTransport:
         self.reading = True
         self.connected = False
         self.disconnecting = False
-        self.aborted = False
+        self.aborted = self.reset = False
         self.ended = False
         """Whether the protocol has said that it sends no more."""
         self.peer_is_gone = False
@@ -100,6 +100,10 @@ class FakeTransport:
     def abortConnection(self) -> None:
         self.aborted = True
         self.lose()
+
+    def resetConnection(self) -> None:
+        self.reset = True
+        self.abortConnection()
 
     def getPeer(self) -> IAddress:
         return IPv4Address("TCP", self._peer, 4711)

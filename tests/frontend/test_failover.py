@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
+
+from twisted.internet.defer import fail
+from twisted.internet.error import ConnectionLost, getConnectError
 
 from tests.fakes.ends import BackEnd, ok
 from tests.fakes.front import FrontCase, get, post
@@ -262,6 +266,18 @@ class ConnectTests(FailoverCase):
         await self.recorded(2)
 
 
+    async def test_no_descriptor(self) -> None:
+        """F62: a connection that we cannot make for want of a descriptor or a port says nothing about the server."""
+        for number in (errno.EMFILE, errno.EADDRNOTAVAIL):
+            pool = self.service._lasting.pools.of(self.service.serving.tree.virtual_server(b"a").find(b"/one")[1].rule.servers[0])
+            failed = getConnectError((number, "too many"))
+            self.patch(pool, "connect", lambda failed=failed: fail(failed))
+            client = await self.client()
+            self.assertEqual((await client.ask(get(b"/one/"))).status, 502)
+            self.assertEqual(self.marked, {})
+        await self.recorded(2)
+
+
 class RepeatTests(FailoverCase):
     """What may be sent twice, and what never."""
 
@@ -404,6 +420,20 @@ class RepeatTests(FailoverCase):
         self.assertEqual(self.two.ends, [])
         for record in await self.recorded(2):
             self.assertEqual((record["status"], record["reason"], record["sent"]), (200, "broken-off", 4))
+
+    async def test_answer_begun_to_old_client(self) -> None:
+        """F64: an HTTP/1.0 client learns by a reset that something is missing: a mere end would look like the body's."""
+        client = await self.client()
+        client.send(b"GET /all/ HTTP/1.0\r\n\r\n")
+        end = await self.one.connection()
+        await end.message()
+        end.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        await client.until_received(b"half")
+        end.close()
+        await client.until_lost()
+        self.assertTrue(client.lost.check(ConnectionLost))
+        (record,) = await self.recorded(1)
+        self.assertEqual(record["reason"], "broken-off")
 
     async def test_answer_stops(self) -> None:
         """F64: an answer that stops coming is broken off after the response time-out."""

@@ -395,6 +395,14 @@ class EndTests(ConnectionCase):
         self.connection.abandon()
         self.assertEqual((self.last.told, self.transport.aborted), (["gone"], True))
 
+    def test_abort_of_old_client(self) -> None:
+        """An HTTP/1.0 client, to whom the connection's end is the body's, gets a reset."""
+        for version, reset in ((b"1.0", True), (b"1.1", False)):
+            self.connection, self.transport = self.connect()
+            self.transport.feed(b"GET / HTTP/%b\r\nHost: a\r\n\r\n" % version)
+            self.connection.abort()
+            self.assertEqual((self.transport.aborted, self.transport.reset), (True, reset))
+
     def test_tunnel(self) -> None:
         """Every byte goes to the taker; what came before the switch, too; the end is told as the body's."""
         taken: list[bytes] = []

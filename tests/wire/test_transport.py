@@ -132,6 +132,18 @@ class TransportTests(unittest.TestCase):
         await self.eventually(lambda: ours.lost)
         self.assertTrue(ours.lost.check(ConnectionLost))
 
+    async def test_reset(self) -> None:
+        """A reset is one: no peer takes it for an orderly end."""
+        ours, client = await self.pair()
+        ours.transport.write(b"half of it")
+        await client.until_received(b"half of it")
+        ours.transport.resetConnection()
+        ours.transport.resetConnection()
+        await client.until_lost()
+        self.assertTrue(client.lost.check(ConnectionLost))
+        await self.eventually(lambda: ours.lost)
+        ours.transport.resetConnection()
+
     async def test_all_is_sent_before_the_close(self) -> None:
         """loseConnection sends what was written first, however slow the reader."""
         ours, client = await self.pair()
