@@ -22,6 +22,10 @@ class Reading(NamedTuple):
     body: bytes
     trailers: bytes
 
+    def said(self) -> tuple[object, ...]:
+        """All that the request says, for comparing: heads are equal only to themselves."""
+        return (*(getattr(self.head, name) for name in self.head.__slots__), self.body, self.trailers)
+
 
 def read_requests(pieces: Iterable[bytes]) -> Iterator[Reading]:
     """Yields the requests in `pieces`, up to the last one the connection carries.
