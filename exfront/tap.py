@@ -30,7 +30,7 @@ from exfront.config.settings import Kind, Scheme
 from exfront.directory.logons import Logons
 from exfront.directory.make import make_schema, make_source
 from exfront.directory.service import Directory
-from exfront.errors import ConfigurationError, DirectoryError
+from exfront.errors import ConfigurationError, DirectoryError, ExfrontError
 from exfront.frontend.leaves import ForwardingLeaf, PageLeaf, root_redirect
 from exfront.frontend.services import RequestIds, Services, Trusted
 from exfront.frontend.site import ClientFactory, FrontSite
@@ -113,6 +113,8 @@ def makeService(options: Options) -> IService:
         front_end.open()  # now, so that a port that is taken is told at the terminal also where twistd leaves it
     except ConfigurationError as wrong:
         say_and_exit(wrong)
+    except ExfrontError as wrong:  # another reactor was asked for
+        sys.exit(str(wrong))
     return FrontEndProcess(front_end, reactor)
 
 

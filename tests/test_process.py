@@ -225,6 +225,14 @@ class PortTests(unittest.TestCase):
             front = Running(self, front=f"status = tcp:{taken.getsockname()[1]}:interface=127.0.0.1")
             self.assert_refused(front, front.run(), "status", "Address already in use")
 
+    def test_another_reactor(self) -> None:
+        """With a reactor that has no asyncio loop nothing can be opened; the message says what to do."""
+        ended = Running(self, options=("--reactor=epoll",)).run()
+        self.assertEqual((ended.returncode, ended.stdout), (1, ""))
+        self.assertEqual(
+            ended.stderr, "exfront needs Twisted's asyncio reactor, not EPollReactor: leave out --reactor\n"
+        )
+
     def test_privileged(self) -> None:
         """A port below 1024 without the right to it."""
         if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80:

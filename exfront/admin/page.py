@@ -131,9 +131,8 @@ def _span(seconds: float) -> str:
     return " ".join(said[:2]) or "0 s"
 
 
-def _size(octets: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if octets < 1000:
-            return f"{octets:.0f} {unit}" if unit == "B" else f"{octets:.1f} {unit}"
-        octets /= 1000
-    return f"{octets:.1f} TB"
+def _size(octets: int) -> str:
+    if octets < 1000:
+        return f"{octets} B"
+    power = min((len(str(octets)) - 1) // 3, 5)
+    return f"{octets / 1000**power:.1f} {' kMGTP'[power]}B"

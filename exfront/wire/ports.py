@@ -87,8 +87,7 @@ class Ports:
         _ = server_endpoint(self._reactor, line.description).listen(factory).addBoth(results.append)
         (result,) = results  # our endpoints have bound their sockets when `listen` returns
         if isinstance(result, Failure):
-            if result.check(CannotListenError) is None:
-                result.raiseException()
+            result.trap(CannotListenError)
             raise PortError(line.key, line.description, _reason(result.value))
         self._open[line] = result, factory
 

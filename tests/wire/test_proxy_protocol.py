@@ -242,7 +242,7 @@ class ConnectionTests(FrontCase):
     async def test_back_pressure(self) -> None:
         """Bodies wait for whoever reads slowly, on both sides of the front-end; half a connection is enough for an answer."""
         client, far = await self.hand()
-        size = 30_000_000
+        size = 16_000_000
         client.send(b"PUT /all/ HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
         end = await far.connection()
         await end.head()
