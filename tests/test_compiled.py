@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import subprocess
+import sys
+import tomllib
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import Generic
 
 from twisted.trial import unittest
 
-from exfront.compiled import changed, state
+from exfront.compiled import PACKAGE, changed, state
 
 SUFFIX = EXTENSION_SUFFIXES[0]
 
@@ -64,3 +69,44 @@ class StateTests(unittest.SynchronousTestCase):
         self.package.with_name("setup.py").unlink()
         self.compile(50)
         self.assertEqual(state(self.package), "compiled")
+
+
+class HeartTests(unittest.SynchronousTestCase):
+    """What the compiler would get wrong without a word."""
+
+    def setUp(self) -> None:
+        """The modules of the list, by name."""
+        project = tomllib.loads(PACKAGE.with_name("pyproject.toml").read_text("utf-8"))
+        self.names = [one.removesuffix(".py").replace("/", ".") for one in project["tool"]["exfront"]["compiled"]]
+
+    def test_each_can_be_imported_first(self) -> None:
+        """No module needs another one that it does not import: compiled, a class that is not there yet is a null pointer."""
+        code = "from exfront.wire.loop import install_reactor; install_reactor(); import os, sys, importlib, twisted.web.resource\n"
+        code += (
+            "for name in sys.argv[1:]:\n    if not (child := os.fork()): importlib.import_module(name); os._exit(0)\n"
+        )
+        code += "    if os.waitpid(child, 0)[1]: print(name)"
+        ended = subprocess.run(
+            [sys.executable, "-c", code, *self.names], cwd=PACKAGE.parent, capture_output=True, text=True
+        )
+        self.assertEqual((ended.stdout, ended.returncode), ("", 0), ended.stderr)
+
+    def test_no_native_class_takes_weak_references(self) -> None:
+        """Compiled, a native class with a foreign base frees the weak references to it: Twisted's descendants must not be native."""
+        classes = [
+            one for name in self.names for one in vars(importlib.import_module(name)).values() if isinstance(one, type)
+        ]
+        native = [one for one in classes if "__mypyc_attrs__" in vars(one)]
+        self.assertEqual(bool(native), state(PACKAGE) == "compiled")
+        self.assertEqual([one.__name__ for one in native if one.__weakrefoffset__ and Generic not in one.__mro__], [])
+
+    def test_loggers_say_where_they_are(self) -> None:
+        """A compiled module has no frame that a logger could take its name from."""
+        for module in map(importlib.import_module, self.names):
+            for holder in (
+                module,
+                *(one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__),
+            ):
+                log = getattr(holder, "_log", None)
+                if log is not None:
+                    self.assertTrue(getattr(log, "namespace", "").startswith(module.__name__), f"{holder}: {log}")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
+from zope.interface import implementer
 
 from exfront.wire.endpoints import NativeClientEndpoint
 from exfront.wire.outbound import ServerConnection
@@ -38,6 +40,7 @@ MOST_IDLE = 512
 """Idle connections kept to one server."""
 
 
+@implementer(IProtocolFactory)  # compiled, a class with a foreign base needs a decorator, or weak references to it break
 class Pool(Factory):
     """The connections to one server."""
 

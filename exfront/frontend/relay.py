@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from exfront.policy.outcome import Outcome
     from exfront.wire.inbound import ClientConnection
 
-_log = Logger()
+_log = Logger(__name__)
 
 TUNNEL_GRACE = 60.0
 """Seconds that one way of a tunnel may stay open after the other has ended."""

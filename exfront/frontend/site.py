@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from exfront.frontend.answers import answer, error_answer
 from exfront.ledger import Finished
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from exfront.wire.patience import Patience
     from exfront.wire.roles import Limits, Receiver
 
-_log = Logger()
+_log = Logger(__name__)
 
 
 class FrontSite:
@@ -125,6 +127,7 @@ class FrontSite:
         connection.finished()
 
 
+@implementer(IProtocolFactory)  # compiled, a class with a foreign base needs a decorator, or weak references to it break
 class ClientFactory(Factory):
     """Makes client connections, at most so many at a time."""
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from twisted.web.resource import Resource
+from twisted.web.resource import IResource, Resource
+from zope.interface import implementer
 
 from exfront.policy.paths import Paths
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from exfront.frontend.leaves import Leaf
 
 
+@implementer(IResource)  # compiled, a class with a foreign base needs a decorator, or weak references to it break
 class VirtualServerRoot(Resource):
     """One virtual server: its leaves by path."""
 
@@ -36,6 +38,7 @@ class VirtualServerRoot(Resource):
         return self._paths.find(path)
 
 
+@implementer(IResource)  # compiled, a class with a foreign base needs a decorator, or weak references to it break
 class Tree(Resource):
     """All virtual servers."""
 

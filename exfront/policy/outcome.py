@@ -5,10 +5,9 @@ Knows neither connections nor requests; whoever makes the attempt says here how 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from exfront.model import ResponseHead
+from exfront.model import ResponseHead  # noqa: TC001  compiled, the tuple's fields refer to the class itself
 
 
 class Unreached(NamedTuple):

@@ -233,7 +233,7 @@ def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
 
 
-def is_ours(error: BaseException) -> bool:
+def is_ours(error: BaseException | None) -> bool:
     """Whether a failure to connect says nothing about the other side: we have no descriptor, memory or local port left."""
     return isinstance(error, ConnectError) and error.osError in _OURS
 
