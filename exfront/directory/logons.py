@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from exfront.model import AccountName, LogonAnswer
     from exfront.policy.logon import Credentials
 
+_log = Logger()
+
 DIGEST_SIZE = 16
 
 Remembered = LoggedOn | LogonRefused
@@ -91,8 +93,6 @@ class Logons:
 class LogonScope:
     """The logons of one realm."""
 
-    _log = Logger()
-
     def __init__(
         self,
         clock: IReactorTime,
@@ -125,7 +125,7 @@ class LogonScope:
         name = account_name(credentials.name, self._default_domain)
         before = self._answers.slot(digest)
         checked = self._answers.fetch(digest, partial(self._checks.start, credentials, name, before))
-        return or_away(checked, self._log)
+        return or_away(checked, _log)
 
 
 class _Checks:

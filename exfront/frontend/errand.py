@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _finished = tuple.__new__
 """Makes a `Finished` of a plain tuple, without the call that names its fields: one is made for every request."""
 
+_log = Logger()
+
 LONGEST_ID = 128
 """Bytes of a request id that a trusted proxy may send."""
 
@@ -68,8 +70,6 @@ class Errand:
         "answering",
         "request_id",
     )
-
-    _log = Logger()
 
     def __init__(self, leaf: ForwardingLeaf, client: ClientConnection, head: RequestHead) -> None:
         services = leaf.services
@@ -210,7 +210,7 @@ class Errand:
     def _defect(self, failure: Failure) -> None:
         """Nothing but a defect of ours, or the client's going away, comes here."""
         if failure.check(CancelledError) is None:
-            self._log.failure("request {id} could not be carried", failure, id=self.request_id.decode("ascii", "replace"))
+            _log.failure("request {id} could not be carried", failure, id=self.request_id.decode("ascii", "replace"))
             if not self._over:
                 self._let_go()
                 self._refuse(500, "defect")
@@ -230,7 +230,7 @@ class Errand:
     def _answer_with(self, status: int, reason: str, more: bytes, detail: str = "", close: bool = False) -> None:
         if detail:
             request_id = self.request_id.decode("ascii", "replace")
-            self._log.info("request {id}: {reason}: {detail}", id=request_id, reason=reason, detail=detail)
+            _log.info("request {id}: {reason}: {detail}", id=request_id, reason=reason, detail=detail)
         client = self._client
         close = close or not client.persists
         whole, self._sent = error_answer(status, self.request_id, self._head, reason=reason, more=more, close=close)

@@ -142,7 +142,7 @@ class Relay(Errand):
         if not self._over and failure.check(CancelledError) is None:
             timed_out = failure.check(TimeoutError) is not None
             reason = "connect time-out" if timed_out else failure.getErrorMessage()
-            self._failed(Unreached(reason, timed_out, is_ours(failure.value)))
+            self._failed(Unreached(reason, timed_out, failure.value is not None and is_ours(failure.value)))
 
     def _send(self, connection: ServerConnection) -> None:
         self._connection = connection

@@ -25,6 +25,9 @@ PASSING_BACK = frozenset(
     (b"content-length", b"trailer", b"location", b"content-location", b"via", b"www-authenticate", b"persistent-auth")
 )
 
+_USUAL = PASSING | {b"connection"}
+_USUAL_BACK = PASSING_BACK | {b"connection"}
+
 _HOP = rb"connection|keep-alive|proxy-connection|proxy-authorization|proxy-authentication-info|proxy|te|transfer-encoding|upgrade|http2-settings"
 _REQUEST_HOP = re.compile(rb"^(?:" + _HOP + rb")[ \t]*:[^\n]*\n", re.I | re.M)
 _IDENTITY = (
@@ -73,11 +76,14 @@ def request_lines(head: RequestHead, trusted: bool) -> bytes:
     """The client's lines as the back-end may see them: without markers, framing by chunks and connection options."""
     lines = head.lines
     noted = head.noted
-    if PASSING.issuperset(noted):
-        return lines
     connection = noted.get(b"connection")
-    if connection == b"keep-alive" and _KEPT_ALIVE in lines and len(noted.keys() - PASSING) == 1:
-        return lines.replace(_KEPT_ALIVE, b"\r\n", 1)
+    if connection is None:
+        if PASSING.issuperset(noted):
+            return lines
+    elif connection == b"keep-alive" and _USUAL.issuperset(noted):
+        shorter = lines.replace(_KEPT_ALIVE, b"\r\n", 1)
+        if len(shorter) < len(lines):
+            return shorter
     lines = (_REQUEST_HOP if trusted else _REQUEST_REMOVED).sub(b"", lines)
     if connection is not None:
         named = named_in_connection(connection)
@@ -167,11 +173,14 @@ def _bare_address(text: bytes) -> bytes:
 
 def response_lines(lines: bytes, noted: dict[bytes, bytes]) -> bytes:
     """A back-end's lines as the client may see them (F5)."""
-    if PASSING_BACK.issuperset(noted):
-        return lines
     connection = noted.get(b"connection")
-    if connection == b"keep-alive" and len(noted) == len(noted.keys() & PASSING_BACK) + 1 and _KEPT_ALIVE in lines:
-        return lines.replace(_KEPT_ALIVE, b"\r\n", 1)
+    if connection is None:
+        if PASSING_BACK.issuperset(noted):
+            return lines
+    elif connection == b"keep-alive" and _USUAL_BACK.issuperset(noted):
+        shorter = lines.replace(_KEPT_ALIVE, b"\r\n", 1)
+        if len(shorter) < len(lines):
+            return shorter
     lines = _RESPONSE_REMOVED.sub(b"", lines)
     if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
         named = named_in_connection(connection)
