@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from exfront.backend.pools import FRESH, IDLE, MARGIN, MOST_IDLE, Pool, Pools
 from exfront.model import Server
-from exfront.wire.outbound import ServerConnection
 from exfront.wire.patience import FOREVER, Patience
 from tests.fakes.transports import FakeTransport
+
+if TYPE_CHECKING:
+    from exfront.wire.outbound import ServerConnection
 
 
 class PoolCase(unittest.TestCase):
@@ -86,7 +90,11 @@ class IdleTests(PoolCase):
 
     def test_lost_while_idle(self) -> None:
         """One that the back-end closes, or writes to, is not handed out."""
-        for go in (lambda one: one.readConnectionLost(), lambda one: one.dataReceived(b"unasked"), lambda one: one.transport.lose()):
+        for go in (
+            lambda one: one.readConnectionLost(),
+            lambda one: one.dataReceived(b"unasked"),
+            lambda one: one.transport.lose(),
+        ):
             connection = self.connection()
             self.pool.release(connection)
             go(connection)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-PATIENCE = 8.0
+PATIENCE = 20.0
 """Seconds, of real time, that a test waits for something that must come."""
 
 
@@ -114,8 +114,7 @@ class End(Protocol):
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self.received = b""
-        """What came and has not been taken."""
+        self._pieces: list[bytes] = []
         self.total = 0
         """Bytes that came at all."""
         self.ended = False
@@ -124,10 +123,21 @@ class End(Protocol):
         """Why the connection is closed, None while it is open."""
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
 
+    @property
+    def received(self) -> bytes:
+        """What came and has not been taken."""
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0] if self._pieces else b""
+
+    @received.setter
+    def received(self, data: bytes) -> None:
+        self._pieces = [data]
+
     # what Twisted calls
 
     def dataReceived(self, data: bytes) -> None:
-        self.received += data
+        self._pieces.append(data)
         self.total += len(data)
         self._look()
 
@@ -288,8 +298,7 @@ class BackEnd(Factory):
         return found
 
     def buildProtocol(self, addr: object) -> BackEndEnd | None:
-        end = BackEndEnd(self._reactor, self) if self.accepting else None
-        return end
+        return BackEndEnd(self._reactor, self) if self.accepting else None
 
     def accepted(self, end: BackEndEnd) -> None:
         self.ends.append(end)
@@ -347,4 +356,8 @@ class BackEndEnd(End):
 
 def ok(body: bytes = b"ok", *lines: bytes) -> bytes:
     """A plain response."""
-    return b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (b"".join(line + b"\r\n" for line in lines), len(body), body)
+    return b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (
+        b"".join(line + b"\r\n" for line in lines),
+        len(body),
+        body,
+    )

@@ -153,16 +153,22 @@ class FrontCase(unittest.TestCase):
 
     # putting it together
 
-    def back_end(self, answer: Callable[[Message], bytes | None] | None = None, interface: str = "127.0.0.1") -> BackEnd:
+    def back_end(
+        self, answer: Callable[[Message], bytes | None] | None = None, interface: str = "127.0.0.1"
+    ) -> BackEnd:
         """A listening back-end, stopped with the test."""
         back_end = BackEnd(self.reactor, answer).listen(interface)
         self.addCleanup(lambda: Deferred.fromCoroutine(back_end.stop()))
         return back_end
 
-    def start(self, ini: str = ONE_BACK_END, *, source: object = None, clock: bool = False, **values: object) -> FrontEndService:
+    def start(
+        self, ini: str = ONE_BACK_END, *, source: object = None, clock: bool = False, **values: object
+    ) -> FrontEndService:
         """Serve the configuration; `{name}` stands for a value, a BackEnd for its port. `clock`: time is `self.clock`."""
         names = {"front": "", "failover": "", "directory": "", "more": ""}
-        shown = {name: value.number if isinstance(value, BackEnd) else value for name, value in (names | values).items()}
+        shown = {
+            name: value.number if isinstance(value, BackEnd) else value for name, value in (names | values).items()
+        }
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         path = folder / "fe.ini"
@@ -199,7 +205,9 @@ class FrontCase(unittest.TestCase):
         await self.eventually(lambda: not self.connections, "client connections are left")
         await self._stop_service()
         # a look whether a half-closed client lives may still be due
-        await self.eventually(lambda: not [one for one in self.reactor.getDelayedCalls() if one.func.__name__ == "_leave_the_dead"])
+        await self.eventually(
+            lambda: not [one for one in self.reactor.getDelayedCalls() if one.func.__name__ == "_leave_the_dead"]
+        )
         lasting = self.service._lasting
         await self.eventually(lambda: len(lasting.patience) == 0, "connections are watched that nobody has")
 
@@ -265,6 +273,6 @@ def post(body: bytes, target: bytes = b"/all/", *lines: bytes, method: bytes = b
     return get(target, *lines, b"Content-Length: %d" % len(body), method=method) + body
 
 
-def basic(name: str, password: str = "secret") -> bytes:  # noqa: S107  everybody's password in tests
+def basic(name: str, password: str = "secret") -> bytes:
     """The field line of an Authorization."""
     return b"Authorization: Basic " + base64.b64encode(f"{name}:{password}".encode())

@@ -15,18 +15,46 @@ if TYPE_CHECKING:
 
 UPGRADE = get(b"/all/socket", b"Connection: Upgrade", b"Upgrade: websocket")
 REQUESTS = [
-    get(), get(b"/all/x", b"Connection: close"), get(method=b"HEAD"), get(b"/none"), get(b"/all/../x"), post(b"abc"), post(b"x" * 300_000, method=b"PUT"),
-    post(b"x" * 100, method=b"PUT"), get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT") + b"3\r\nabc\r\n0\r\nX: y\r\n\r\n",
-    get(b"/all/", b"Expect: 100-continue", b"Content-Length: 3", method=b"PUT") + b"abc", b"GET /all/ HTTP/1.0\r\n\r\n",
-    b"GET /all/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", UPGRADE, UPGRADE + b"early", b"nonsense\r\n\r\n", get(b"/all/", b"Authorization: NTLM x"),
-    get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT") + b"zz\r\n", get() * 5, get(b"/none") * 20 + get(),
-]  # fmt: skip
+    get(),
+    get(b"/all/x", b"Connection: close"),
+    get(method=b"HEAD"),
+    get(b"/none"),
+    get(b"/all/../x"),
+    post(b"abc"),
+    post(b"x" * 300_000, method=b"PUT"),
+    post(b"x" * 100, method=b"PUT"),
+    get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT") + b"3\r\nabc\r\n0\r\nX: y\r\n\r\n",
+    get(b"/all/", b"Expect: 100-continue", b"Content-Length: 3", method=b"PUT") + b"abc",
+    b"GET /all/ HTTP/1.0\r\n\r\n",
+    b"GET /all/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    UPGRADE,
+    UPGRADE + b"early",
+    b"nonsense\r\n\r\n",
+    get(b"/all/", b"Authorization: NTLM x"),
+    get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT") + b"zz\r\n",
+    get() * 5,
+    get(b"/none") * 20 + get(),
+]
 ANSWERS = [
-    ok(), ok(b"x" * 200_000), ok(b"abc", b"Connection: close"), b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" + ok(), b"HTTP/1.1 204 No\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n",
-    b"HTTP/1.0 200 OK\r\n\r\nabc", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", b"nonsense\r\n\r\n", b"x", ok() + ok(),
-    b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\nearly", b"HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n",
-]  # fmt: skip
+    ok(),
+    ok(b"x" * 200_000),
+    ok(b"abc", b"Connection: close"),
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n" + ok(),
+    b"HTTP/1.1 204 No\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"3\r\nabc\r\n",
+    b"0\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\nabc",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+    b"nonsense\r\n\r\n",
+    b"x",
+    ok() + ok(),
+    b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\nearly",
+    b"HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n",
+]
 
 
 class ChaosTests(FrontCase):

@@ -27,7 +27,10 @@ class SchemeTests(FrontCase):
             self.assertEqual((request.one(b"Destination"), request.one(b"X-Url")), (got, b"https://www.adatum.com/"))
         lock = b"<https://www.adatum.com/all/a> (<opaquelocktoken:https://www.adatum.com/>)"
         await client.ask(get(b"/all/a", HTTPS, b"If: " + lock, b"If-Match: x", method=b"PUT"))
-        self.assertEqual(back_end.requests[-1].one(b"If"), lock.replace(b"<https://www.adatum.com/all/a>", b"<http://www.adatum.com/all/a>"))
+        self.assertEqual(
+            back_end.requests[-1].one(b"If"),
+            lock.replace(b"<https://www.adatum.com/all/a>", b"<http://www.adatum.com/all/a>"),
+        )
         self.assertEqual(back_end.requests[-1].one(b"If-Match"), b"x")
         await self.recorded(6)
 
@@ -53,8 +56,18 @@ class SchemeTests(FrontCase):
         back_end = self.back_end(lambda _: ok())
         self.start(backend1=back_end)
         client = await self.client()
-        await client.ask(get(b"/all/a", b"destination:https://www.adatum.com/x ", b"IF: <https://www.adatum.com/>(<a>)", method=b"MOVE"))
-        self.assertIn(b"\r\ndestination:https://www.adatum.com/x \r\nIF: <https://www.adatum.com/>(<a>)\r\n", back_end.requests[0].head)
+        await client.ask(
+            get(
+                b"/all/a",
+                b"destination:https://www.adatum.com/x ",
+                b"IF: <https://www.adatum.com/>(<a>)",
+                method=b"MOVE",
+            )
+        )
+        self.assertIn(
+            b"\r\ndestination:https://www.adatum.com/x \r\nIF: <https://www.adatum.com/>(<a>)\r\n",
+            back_end.requests[0].head,
+        )
         await self.recorded(1)
 
     async def test_repeated_destination(self) -> None:
@@ -62,6 +75,8 @@ class SchemeTests(FrontCase):
         back_end = self.back_end(lambda _: ok())
         self.start(backend1=back_end)
         client = await self.client()
-        self.assertEqual((await client.ask(get(b"/all/a", b"Destination: /a", b"Destination: /b", method=b"MOVE"))).status, 400)
+        self.assertEqual(
+            (await client.ask(get(b"/all/a", b"Destination: /a", b"Destination: /b", method=b"MOVE"))).status, 400
+        )
         self.assertEqual(back_end.requests, [])
         await self.recorded(1)

@@ -86,7 +86,9 @@ class MailboxTests(ErrandCase):
     async def test_pass_through(self) -> None:
         """F25: with `none` the back-end gets the client's credentials, whatever they are, and its own challenge reaches the client."""
         client = await self.begin()
-        self.two.answer = lambda _: b"HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n"
+        self.two.answer = lambda _: (
+            b"HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n"
+        )
         answer = await client.ask(get(b"/open/bob/", b"Authorization: Digest x=y"))
         self.assertEqual((answer.status, answer.all(b"WWW-Authenticate")), (401, [b"NTLM", b"Negotiate"]))
         self.assertEqual(self.two.requests[0].one(b"Authorization"), b"Digest x=y")
@@ -157,7 +159,7 @@ class LogonTests(ErrandCase):
         await self.recorded(1)
 
     async def test_name_forms(self) -> None:
-        """F26: bare name, `DOMAIN\\name` and UPN, in any case, all work; the back-end gets what was typed (F25)."""
+        r"""F26: bare name, `DOMAIN\\name` and UPN, in any case, all work; the back-end gets what was typed (F25)."""
         client = await self.begin()
         for name in ("anna", "ANNA", "ADATUM\\anna", "adatum\\Anna", "anna@adatum.com", "Anna@ADATUM.com"):
             await self.expect(client, b"/exchange/", b"one /exchange/anna/", basic(name))
@@ -169,16 +171,31 @@ class LogonTests(ErrandCase):
         client = await self.begin()
         for password in ("", " ", "\0"):
             await self.expect(client, b"/exchange/", 401, basic("anna", password))
-        for credentials in (b"Basic", b"Basic !!!", b"Basic YW5uYQ==", b"Bearer x", b"", b"NTLM TlRMTVNTUAAB", b"Basic OnNlY3JldA=="):
+        for credentials in (
+            b"Basic",
+            b"Basic !!!",
+            b"Basic YW5uYQ==",
+            b"Bearer x",
+            b"",
+            b"NTLM TlRMTVNTUAAB",
+            b"Basic OnNlY3JldA==",
+        ):
             await self.expect(client, b"/exchange/", 401, b"Authorization: " + credentials)
         self.assertEqual(self.source.binds, [])
         await self.recorded(10)
 
     async def test_all_refusals_alike(self) -> None:
-        """F27: unknown, wrong, locked, disabled, expired, ambiguous: the same to the byte but for the id; the log tells them apart."""
+        """F27: unknown, wrong, locked, disabled, expired, ambiguous: alike to the byte but for the id; the log tells all."""
         client = await self.begin()
         shown = set()
-        causes = [LogonCause.LOCKED, LogonCause.DISABLED, LogonCause.EXPIRED, LogonCause.MUST_CHANGE, LogonCause.ACCOUNT_EXPIRED, LogonCause.WRONG]
+        causes = [
+            LogonCause.LOCKED,
+            LogonCause.DISABLED,
+            LogonCause.EXPIRED,
+            LogonCause.MUST_CHANGE,
+            LogonCause.ACCOUNT_EXPIRED,
+            LogonCause.WRONG,
+        ]
         self.source.put(person("twin", "Mailbox1", userPrincipalName="same@adatum.com"))
         self.source.put(person("twin2", "Mailbox1", userPrincipalName="same@adatum.com"))
         for number, cause in enumerate(causes):
@@ -269,7 +286,9 @@ class AwayTests(ErrandCase):
         self.source.come_back()
         await self.expect(client, b"/exchange/", b"one /exchange/anna/", basic("anna"))
         await self.expect(client, b"/open/anna/", b"one /open/anna/")
-        self.assertEqual([one["reason"] for one in await self.recorded(4)], ["directory-away", "directory-away", "", ""])
+        self.assertEqual(
+            [one["reason"] for one in await self.recorded(4)], ["directory-away", "directory-away", "", ""]
+        )
 
     async def test_stale(self) -> None:
         """F21: what was known goes on being used, logons included, past its time; then 503."""
@@ -277,7 +296,11 @@ class AwayTests(ErrandCase):
         await self.expect(client, b"/exchange/", b"one /exchange/anna/", basic("anna"))
         await self.expect(client, b"/open/bob/", b"two /open/bob/")
         self.source.go_away()
-        for seconds, wanted_one, wanted_two in ((500, b"one /exchange/anna/", b"two /open/bob/"), (700, b"one /exchange/anna/", b"two /open/bob/"), (3600, 503, 503)):
+        for seconds, wanted_one, wanted_two in (
+            (500, b"one /exchange/anna/", b"two /open/bob/"),
+            (700, b"one /exchange/anna/", b"two /open/bob/"),
+            (3600, 503, 503),
+        ):
             self.clock.advance(seconds)
             other = await self.client()
             await self.expect(other, b"/exchange/", wanted_one, basic("anna"))

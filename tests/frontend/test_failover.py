@@ -101,7 +101,9 @@ class MarkTests(FailoverCase):
         self.assertEqual((await client.ask(get())).body, b"two")
         self.assertEqual(list(self.marked), ["backend1"])
         (record,) = await self.recorded(1)
-        self.assertEqual((record["status"], record["back_end"], record["attempts"], record["reason"]), (200, "backend2", 2, ""))
+        self.assertEqual(
+            (record["status"], record["back_end"], record["attempts"], record["reason"]), (200, "backend2", 2, "")
+        )
 
     async def test_mark_lasts(self) -> None:
         """F63: a marked server gets nothing until its mark ends after 600 seconds, then it is the first again."""
@@ -202,7 +204,11 @@ class MarkTests(FailoverCase):
         ports = [one.number for one in (self.one, self.two, self.three)]
         await self.shut(self.one, self.two, self.three)
         for server in ("backend2", "backend3", "backend1"):
-            found = next(one for one in self.service.serving.tree.virtual_server(b"a").find(b"/all")[1].rule.servers if one.name == server)
+            found = next(
+                one
+                for one in self.service.serving.tree.virtual_server(b"a").find(b"/all")[1].rule.servers
+                if one.name == server
+            )
             self.health.mark(found, "test")
             await self.pass_time(1)
         again = BackEnd(self.reactor, lambda _: ok(b"one")).listen(port=ports[0])
@@ -249,7 +255,9 @@ class ConnectTests(FailoverCase):
             one.connect_ex(full.getsockname())
             fillers.append(one)
         self.addCleanup(lambda: [one.close() for one in (full, *fillers)])
-        self.path.write_text(THREE.format(backend1=full.getsockname()[1], backend2=self.two.number, backend3=self.three.number))
+        self.path.write_text(
+            THREE.format(backend1=full.getsockname()[1], backend2=self.two.number, backend3=self.three.number)
+        )
         self.assertTrue(self.service.reload())
         client = await self.client()
         client.send(get())
@@ -265,11 +273,12 @@ class ConnectTests(FailoverCase):
         self.assertEqual((await client.answer()).status, 504)
         await self.recorded(2)
 
-
     async def test_no_descriptor(self) -> None:
         """F62: a connection that we cannot make for want of a descriptor or a port says nothing about the server."""
         for number in (errno.EMFILE, errno.EADDRNOTAVAIL):
-            pool = self.service._lasting.pools.of(self.service.serving.tree.virtual_server(b"a").find(b"/one")[1].rule.servers[0])
+            pool = self.service._lasting.pools.of(
+                self.service.serving.tree.virtual_server(b"a").find(b"/one")[1].rule.servers[0]
+            )
             failed = getConnectError((number, "too many"))
             self.patch(pool, "connect", lambda failed=failed: fail(failed))
             client = await self.client()
@@ -368,7 +377,9 @@ class RepeatTests(FailoverCase):
     async def test_body_is_replayed(self) -> None:
         """F64: an idempotent request's body is sent again, up to replay_limit; chunked and with a length."""
         client = await self.client()
-        chunked = get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT") + b"3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n"
+        chunked = (
+            get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT") + b"3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n"
+        )
         for number, request in enumerate((post(b"abcde", method=b"PUT"), chunked), 1):
             self.health.reset()
             client.send(request)
@@ -407,7 +418,13 @@ class RepeatTests(FailoverCase):
 
     async def test_answer_begun(self) -> None:
         """F64: once the head has gone out, closing is the only way; the log says so."""
-        for number, begun in enumerate((b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"), 1):
+        for number, begun in enumerate(
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+            ),
+            1,
+        ):
             client = await self.client()
             client.send(get())
             end = await self.one.connection(number)

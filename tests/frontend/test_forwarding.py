@@ -171,7 +171,15 @@ class MarkerTests(FrontCase):
         )  # fmt: skip
         got = back_end.requests[0]
         names = [name.lower() for name, _ in got.fields]
-        for gone in (b"x-hop", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"upgrade", b"http2-settings", b"proxy"):
+        for gone in (
+            b"x-hop",
+            b"keep-alive",
+            b"proxy-connection",
+            b"proxy-authorization",
+            b"upgrade",
+            b"http2-settings",
+            b"proxy",
+        ):
             self.assertNotIn(gone, names)
         self.assertEqual((got.one(b"Cookie"), got.one(b"X-Hop-Not")), (b"a=1", b"1"))
         self.assertEqual(got.one(b"X-Forwarded-For"), b"127.0.0.1")
@@ -194,7 +202,9 @@ class ResponseTests(FrontCase):
         """F5: status, reason, order, spelling and duplicates of fields, and the body's bytes."""
         lines = b"X-B: 1\r\nset-cookie: a=1\r\nx-b:2\r\nSet-Cookie: b=2; Path=/\r\nX-Eight: caf\xe9\r\nServer: Fake/1\r\nDate: now\r\n"
         body = bytes(range(256))
-        answer = await self.exchange(b"HTTP/1.1 299 Quite  Fine \xe9\r\n" + lines + b"Content-Length: 256\r\n\r\n" + body)
+        answer = await self.exchange(
+            b"HTTP/1.1 299 Quite  Fine \xe9\r\n" + lines + b"Content-Length: 256\r\n\r\n" + body
+        )
         self.assertEqual(answer.start, b"HTTP/1.1 299 Quite  Fine \xe9")
         self.assertTrue(answer.head.partition(b"\r\n")[2].startswith(lines + b"Content-Length: 256\r\n"), answer.head)
         self.assertEqual(answer.body, body)
@@ -204,7 +214,7 @@ class ResponseTests(FrontCase):
     async def test_taken_out(self) -> None:
         """F5: hop-by-hop fields, those that Connection names, and Alt-Svc."""
         answer = await self.exchange(
-            b"HTTP/1.1 200 OK\r\nConnection: X-Inner, keep-alive\r\nX-Inner: 1\r\nKeep-Alive: timeout=5\r\nAlt-Svc: h3=\":443\"\r\n"
+            b'HTTP/1.1 200 OK\r\nConnection: X-Inner, keep-alive\r\nX-Inner: 1\r\nKeep-Alive: timeout=5\r\nAlt-Svc: h3=":443"\r\n'
             b"Proxy-Connection: a\r\nX-Kept: 1\r\nUpgrade: h2c\r\nServer-Load: 0.5\r\nContent-Length: 2\r\n\r\nok"
         )
         self.assertEqual([name for name, _ in answer.fields], [b"X-Kept", b"Content-Length", b"Via"])
@@ -260,7 +270,7 @@ class ResponseTests(FrontCase):
         responses = {
             b"HEAD": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nX: head\r\n\r\n",
             b"DELETE": b"HTTP/1.1 204 No Content\r\nX: none\r\n\r\n",
-            b"GET": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\nETag: \"a\"\r\n\r\n",
+            b"GET": b'HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\nETag: "a"\r\n\r\n',
             b"OPTIONS": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         }
         back_end = self.back_end(lambda request: responses[request.start.partition(b" ")[0]])
@@ -276,7 +286,11 @@ class ResponseTests(FrontCase):
 
     async def test_head_of_chunked(self) -> None:
         """F5: HEAD's answer may announce chunks and has none."""
-        back_end = self.back_end(lambda request: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" if b"HEAD" in request.start else ok())
+        back_end = self.back_end(
+            lambda request: (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" if b"HEAD" in request.start else ok()
+            )
+        )
         self.start(backend1=back_end)
         client = await self.client()
         self.assertEqual((await client.ask(get(method=b"HEAD"))).status, 200)
@@ -304,7 +318,9 @@ class SixTests(FrontCase):
     async def test_both_sides(self) -> None:
         """F3: an IPv6 address is quoted and in brackets in Forwarded, bare in X-Forwarded-For; a back-end may have one (F4)."""
         back_end = self.back_end(lambda _: ok(), "::1")
-        ini = ONE_BACK_END.replace("interface=127.0.0.1", r"interface=\:\:1").replace("address = 127.0.0.1", "address = ::1")
+        ini = ONE_BACK_END.replace("interface=127.0.0.1", r"interface=\:\:1").replace(
+            "address = 127.0.0.1", "address = ::1"
+        )
         self.start(ini, backend1=back_end)
         client = await self.client("::1")
         self.assertEqual((await client.ask(get(host=b"[::1]:80"))).status, 200)
@@ -341,7 +357,10 @@ class TlsTests(FrontCase):
         return authority.ca_file
 
     def start_with(self, ca_file: Path) -> None:
-        self.start(ONE_BACK_END.replace("port = {backend1}", f"port = {{backend1}}\ntls = yes\nca_file = {ca_file}"), backend1=self.one)
+        self.start(
+            ONE_BACK_END.replace("port = {backend1}", f"port = {{backend1}}\ntls = yes\nca_file = {ca_file}"),
+            backend1=self.one,
+        )
 
     async def test_verified(self) -> None:
         """F4, F6: with `tls = yes` the connection is verified and kept; URLs follow the scheme."""

@@ -6,8 +6,6 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
-
 from exfront.frontend.relay import Relay
 from exfront.wire.inbound import ClientConnection
 from exfront.wire.outbound import ServerConnection
@@ -16,6 +14,8 @@ from tests.fakes.ends import ok
 from tests.fakes.front import DIRECTORY, FrontCase, basic, get
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from tests.fakes.ends import BackEnd
 
 OURS = (Relay, ClientConnection, ServerConnection)
@@ -61,7 +61,9 @@ class GoneTests(FrontCase):
     async def test_while_uploading(self) -> None:
         """In the middle of the body: 499, and the back-end's connection closes without a whole request."""
         for number, (go, framing) in enumerate(
-            (go, framing) for go in ("close", "reset") for framing in (b"Content-Length: 10", b"Transfer-Encoding: chunked")
+            (go, framing)
+            for go in ("close", "reset")
+            for framing in (b"Content-Length: 10", b"Transfer-Encoding: chunked")
         ):
             if not number:
                 await self.begin(self.back_end())
@@ -125,7 +127,7 @@ class GoneTests(FrontCase):
     async def test_while_downloading(self) -> None:
         """In the middle of the answer, read or not."""
         await self.begin(self.back_end())
-        for number, size in enumerate((100, 30_000_000), 1):
+        for number, size in enumerate((100, 15_000_000), 1):
             client = await self.client()
             client.send(get())
             end = await self.one.connection(number)

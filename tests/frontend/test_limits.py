@@ -203,7 +203,7 @@ class SlowTests(FrontCase):
         client.send(get())
         end = await back_end.connection()
         await end.message()
-        size = 40_000_000
+        size = 20_000_000
         end.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
         await self.turns(300)
         (connection,) = self.connections
@@ -223,7 +223,7 @@ class SlowTests(FrontCase):
         client.send(get())
         end = await back_end.connection()
         await end.message()
-        size = 40_000_000
+        size = 20_000_000
         end.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
         await self.turns(300)
         for _ in range(3):
@@ -264,13 +264,12 @@ class SlowTests(FrontCase):
 
     async def fill(self, connection: ClientConnection, end: BackEndEnd) -> int:
         """Send chunks until many of their bytes wait for the client, but fewer than make the back-end wait; returns how many."""
-        await self.turns(5)
         sent = 0
         while connection.transport._native.get_write_buffer_size() < 90_000:
             self.assertLess(sent, 100_000_000)
             end.send(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
             sent += 10_000
-            await self.turns(3)
+            await self.eventually(lambda sent=sent: connection._receiver._sent == sent)
         self.assertFalse(connection.transport.write_paused)
         return sent
 
@@ -287,11 +286,11 @@ class SlowTests(FrontCase):
             end.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             (connection,) = self.connections
             sent = await self.fill(connection, end)
-            end.send(b"ea60\r\n" + b"x" * 60_000 + b"\r\n0\r\n\r\n")
+            end.send(b"186a0\r\n" + b"x" * 100_000 + b"\r\n0\r\n\r\n")
             await self.recorded(2 * number + 1)
             self.assertTrue(connection.transport.write_paused)
             client.resume()
-            self.assertEqual(len((await client.answer()).body), sent + 60_000)
+            self.assertEqual(len((await client.answer()).body), sent + 100_000)
             other = await self.client()
             other.send(get(b"/all/other"))
             await end.message()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.fakes.ends import ok
 from tests.fakes.front import DIRECTORY, FrontCase, get
 
 FORMS = """\
@@ -56,10 +55,18 @@ class RootTests(FrontCase):
         self.start(FORMS, backend1=1)
         client = await self.client()
         form = b"Content-Type: application/x-www-form-urlencoded"
-        for framing, body in ((b"Content-Length: 3", b"a=b"), (b"Transfer-Encoding: chunked", b"3\r\na=b\r\n0\r\n\r\n")):
+        for framing, body in (
+            (b"Content-Length: 3", b"a=b"),
+            (b"Transfer-Encoding: chunked", b"3\r\na=b\r\n0\r\n\r\n"),
+        ):
             client.send(get(b"/", form, framing, method=b"POST") + body)
             self.assertEqual((await client.answer()).status, 302)
-        client.send(get(b"/", form, b"Transfer-Encoding: chunked", method=b"POST") + b"11170\r\n" + b"x" * 70000 + b"\r\n0\r\n\r\n")
+        client.send(
+            get(b"/", form, b"Transfer-Encoding: chunked", method=b"POST")
+            + b"11170\r\n"
+            + b"x" * 70000
+            + b"\r\n0\r\n\r\n"
+        )
         self.assertEqual((await client.answer()).status, 413)
         client.send(get(b"/", form, b"Content-Length: 70000", method=b"POST") + b"x" * 70000)
         self.assertEqual((await client.answer()).status, 413)
@@ -93,7 +100,9 @@ class PageTests(FrontCase):
         for answer in (html, text, head):
             self.assertEqual(answer.one(b"Cache-Control"), b"no-store")
         for answer, record in zip((html, text, head), await self.recorded(3), strict=True):
-            self.assertEqual((answer.one(b"X-Request-Id"), record["reason"]), (record["request_id"].encode(), "unknown-path"))
+            self.assertEqual(
+                (answer.one(b"X-Request-Id"), record["reason"]), (record["request_id"].encode(), "unknown-path")
+            )
 
     async def test_nothing_of_the_request(self) -> None:
         """Nothing that a client sent is on a page."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +25,9 @@ class OrderTests(FrontCase):
         self.start(backend1=back_end)
         client = await self.client()
         for number in range(20):
-            self.assertEqual((await client.ask(post(b"x" * number, b"/all/%d" % number))).body, b"/all/%d|" % number + b"x" * number)
+            self.assertEqual(
+                (await client.ask(post(b"x" * number, b"/all/%d" % number))).body, b"/all/%d|" % number + b"x" * number
+            )
         self.assertEqual(len(back_end.ends), 1)
         await self.recorded(20)
 
@@ -33,7 +37,9 @@ class OrderTests(FrontCase):
         self.start(backend1=back_end)
         client = await self.client()
         targets = [b"/all/%d" % number if number % 3 else b"/none/%d" % number for number in range(1000)]
-        client.send(b"".join(get(target) if number % 5 else post(b"body", target) for number, target in enumerate(targets)))
+        client.send(
+            b"".join(get(target) if number % 5 else post(b"body", target) for number, target in enumerate(targets))
+        )
         for number, target in enumerate(targets):
             answer = await client.answer()
             if target.startswith(b"/none"):
@@ -88,7 +94,12 @@ class OrderTests(FrontCase):
         back_end = self.back_end()
         self.start(backend1=back_end)
         client = await self.client()
-        request = get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT") + b"3\r\nabc\r\n0\r\nX: y\r\n\r\n" + post(b"de") + get(b"/all/3")
+        request = (
+            get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT")
+            + b"3\r\nabc\r\n0\r\nX: y\r\n\r\n"
+            + post(b"de")
+            + get(b"/all/3")
+        )
         response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n"
         sending = client.send_bytewise(request)
         for body in (b"abc", b"de", b""):
@@ -105,9 +116,14 @@ class OrderTests(FrontCase):
         back_end = self.back_end(echo)
         self.start(backend1=back_end)
         request = (
-            get(b"/all/1") + post(b"ab\r\n\r\n", b"/all/2") + get(b"/none/") + b"\r\n"
-            + get(b"/all/3", b"Transfer-Encoding: chunked", method=b"PUT") + b"2;a\r\n\r\n\r\n1\r\nx\r\n0\r\n\r\n" + get(b"/all/4")
-        )  # fmt: skip
+            get(b"/all/1")
+            + post(b"ab\r\n\r\n", b"/all/2")
+            + get(b"/none/")
+            + b"\r\n"
+            + get(b"/all/3", b"Transfer-Encoding: chunked", method=b"PUT")
+            + b"2;a\r\n\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+            + get(b"/all/4")
+        )
         cuts: list[list[int]] = []
 
         @settings(max_examples=25, deadline=None, database=None, derandomize=True)
@@ -119,12 +135,13 @@ class OrderTests(FrontCase):
         for places in cuts:
             client = await self.client()
             client.transport.setTcpNoDelay(True)
-            for start, stop in zip(places, places[1:], strict=False):
+            for start, stop in itertools.pairwise(places):
                 client.send(request[start:stop])
                 await self.turns(2)
             answers = [await client.answer() for _ in range(5)]
             self.assertEqual(
-                [one.body for one in answers if one.status == 200], [b"/all/1|", b"/all/2|ab\r\n\r\n", b"/all/3|\r\nx", b"/all/4|"]
+                [one.body for one in answers if one.status == 200],
+                [b"/all/1|", b"/all/2|ab\r\n\r\n", b"/all/3|\r\nx", b"/all/4|"],
             )
             self.assertEqual([one.status for one in answers], [200, 200, 404, 200, 200])
             client.close()
@@ -150,7 +167,9 @@ class VersionTests(FrontCase):
 
     async def test_old_client_gets_no_chunks(self) -> None:
         """HTTP/1.0 knows no chunks: the body ends with the connection, though keep-alive was asked for."""
-        back_end = self.back_end(lambda _: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n")
+        back_end = self.back_end(
+            lambda _: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n"
+        )
         self.start(backend1=back_end)
         client = await self.client()
         answer = await client.ask(b"GET /all/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
@@ -378,14 +397,16 @@ class BoundTests(FrontCase):
             await one.ask(get(b"/all/3"))
             await two.ask(get(b"/all/4"))
             first, second = back_end.ends
-            self.assertEqual([request.start for request in back_end.requests], [b"GET /all/%d HTTP/1.1" % at for at in (1, 2, 3, 4)])
+            self.assertEqual(
+                [request.start for request in back_end.requests], [b"GET /all/%d HTTP/1.1" % at for at in (1, 2, 3, 4)]
+            )
             self.assertEqual((first.lost, second.lost), (None, None))
             one.close()
             await first.until_ended()
             third = await self.client()
             await third.ask(get(b"/all/5"))
             self.assertEqual(len(back_end.ends), 2)
-            await self.eventually(lambda: len(self.lines.lines) == 5 * (number + 1))
+            await self.eventually(lambda number=number: len(self.lines.lines) == 5 * (number + 1))
 
     async def test_not_taken_from_pool(self) -> None:
         """A pooled connection that a client's credentials have bound does not go back to the pool."""
@@ -418,13 +439,24 @@ class NonsenseTests(FrontCase):
     async def test_refused(self) -> None:
         """A head that is no head, or has no sure length, gives 502, and the connection is not used again."""
         bad = [
-            b"HTTP/1.1 OK\r\n\r\n", b"HTTP/2.0 200 OK\r\n\r\n", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\nX: y\n\n", b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nabc",
-            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", b"HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n", b"HTTP/1.1 099 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxx\r\n",
-            b"HTTP/1.1 100 Continue\r\n\r\n" * 40, b"HTTP/1.1 200 OK\r\nX: " + b"y" * 300000,
-        ]  # fmt: skip
+            b"HTTP/1.1 OK\r\n\r\n",
+            b"HTTP/2.0 200 OK\r\n\r\n",
+            b"hello\r\n\r\n",
+            b"HTTP/1.1 200 OK\nX: y\n\n",
+            b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nabc",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n",
+            b"HTTP/1.1 099 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxx\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\n" * 40,
+            b"HTTP/1.1 200 OK\r\nX: " + b"y" * 300000,
+        ]
         current = [b""]
         back_end = self.back_end(lambda _: current[0])
         self.start(backend1=back_end, failover="unavailable = 0")
@@ -477,8 +509,14 @@ class NonsenseTests(FrontCase):
 
     async def test_body_of_bodiless(self) -> None:
         """A body behind the head of a 204, a 304 or an answer to HEAD never becomes the next answer."""
-        for method, head in ((b"GET", b"HTTP/1.1 204 No\r\n"), (b"GET", b"HTTP/1.1 304 No\r\nContent-Length: 2\r\n"), (b"HEAD", b"HTTP/1.1 200 OK\r\n")):
-            back_end = self.back_end(lambda request, head=head: head + b"\r\n" + ok(b"poison") if b"/1 " in request.start else ok(b"clean"))
+        for method, head in (
+            (b"GET", b"HTTP/1.1 204 No\r\n"),
+            (b"GET", b"HTTP/1.1 304 No\r\nContent-Length: 2\r\n"),
+            (b"HEAD", b"HTTP/1.1 200 OK\r\n"),
+        ):
+            back_end = self.back_end(
+                lambda request, head=head: head + b"\r\n" + ok(b"poison") if b"/1 " in request.start else ok(b"clean")
+            )
             if "service" in self.__dict__:
                 await self._end()
             self.start(backend1=back_end)
@@ -488,7 +526,9 @@ class NonsenseTests(FrontCase):
 
     async def test_unasked_upgrade(self) -> None:
         """101 that nobody asked for gives 502."""
-        back_end = self.back_end(lambda _: b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nxx")
+        back_end = self.back_end(
+            lambda _: b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nxx"
+        )
         self.start(backend1=back_end)
         client = await self.client()
         self.assertEqual((await client.ask(get(b"/all/", b"Upgrade: h2c", b"Connection: Upgrade"))).status, 502)

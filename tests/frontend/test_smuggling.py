@@ -19,7 +19,9 @@ class CorpusTests(FrontCase):
 
     def reached(self) -> bytes:
         """All bytes that the back-end ever got."""
-        return b"".join(request.head + request.body for request in self.one.requests) + b"".join(end.received for end in self.one.ends)
+        return b"".join(request.head + request.body for request in self.one.requests) + b"".join(
+            end.received for end in self.one.ends
+        )
 
     async def test_refused(self) -> None:
         """F2, F7: each is answered with its status and the connection closed; nothing of a second request reaches the back-end."""
@@ -66,7 +68,9 @@ class CorpusTests(FrontCase):
             client = await self.client()
             client.send(data)
             for _ in expected:
-                self.assertIn((await client.answer(data.split(b" ")[0].strip())).status, (200, 400) if refused else (200,), name)
+                self.assertIn(
+                    (await client.answer(data.split(b" ")[0].strip())).status, (200, 400) if refused else (200,), name
+                )
             got = [self.shown(request) for request in self.one.requests]
             self.assertEqual(got, here, name)
             client.close()
@@ -82,7 +86,11 @@ class CorpusTests(FrontCase):
         client = await self.client()
         inner = get(b"/smuggled")
         client.send(get(b"/1", b"Content-Length: %d" % len(inner), method=b"PUT") + inner + get(b"/2"))
-        client.send(get(b"/3", b"Transfer-Encoding: chunked", method=b"PUT") + b"%x\r\n%b\r\n0\r\n\r\n" % (len(inner), inner) + get(b"/4"))
+        client.send(
+            get(b"/3", b"Transfer-Encoding: chunked", method=b"PUT")
+            + b"%x\r\n%b\r\n0\r\n\r\n" % (len(inner), inner)
+            + get(b"/4")
+        )
         self.assertEqual(
             [(await client.answer()).body for _ in range(4)],
             [b"PUT /1 HTTP/1.1", b"GET /2 HTTP/1.1", b"PUT /3 HTTP/1.1", b"GET /4 HTTP/1.1"],

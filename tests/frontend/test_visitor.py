@@ -14,7 +14,9 @@ from exfront.wire.heads import parse_request
 
 def head(*lines: bytes, host: bytes = b"a.example", minor: int = 1) -> object:
     """A parsed request."""
-    return parse_request(b"GET / HTTP/1.%d\r\nHost: %b\r\n%b\r\n" % (minor, host, b"".join(line + b"\r\n" for line in lines)))
+    return parse_request(
+        b"GET / HTTP/1.%d\r\nHost: %b\r\n%b\r\n" % (minor, host, b"".join(line + b"\r\n" for line in lines))
+    )
 
 
 def connection(peer: bytes = b"192.0.2.1", scheme: bytes = b"http") -> SimpleNamespace:
@@ -41,7 +43,9 @@ class VisitorTests(unittest.TestCase):
         one, trusts = connection(b"10.0.0.1"), Trusted([ip_network("10.0.0.0/8")])
         for address, scheme in ((b"192.0.2.7", b"https"), (b"192.0.2.8", b"http"), (b"2001:db8::1", b"https")):
             visitor = visitor_of(one, head(b"X-Forwarded-For: " + address, b"X-Forwarded-Proto: " + scheme), trusts)
-            self.assertEqual((visitor.client.address, visitor.client.scheme, visitor.client.peer), (address, scheme, b"10.0.0.1"))
+            self.assertEqual(
+                (visitor.client.address, visitor.client.scheme, visitor.client.peer), (address, scheme, b"10.0.0.1")
+            )
         self.assertEqual(visitor_of(one, head(), trusts).client.address, b"10.0.0.1")
 
     def test_untrusted_is_not_believed(self) -> None:
@@ -58,7 +62,15 @@ class TrustTests(unittest.TestCase):
     def test_trusted(self) -> None:
         """Addresses of both families; what is no address is not trusted."""
         trusts = Trusted([ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")])
-        for address, wanted in ((b"10.1.2.3", True), (b"11.0.0.1", False), (b"2001:db8::5", True), (b"::1", False), (b"", False), (b"-", False), (b"\xff", False)):
+        for address, wanted in (
+            (b"10.1.2.3", True),
+            (b"11.0.0.1", False),
+            (b"2001:db8::5", True),
+            (b"::1", False),
+            (b"", False),
+            (b"-", False),
+            (b"\xff", False),
+        ):
             self.assertEqual(trusts(address), wanted, address)
         self.assertFalse(Trusted([]))
 

@@ -23,8 +23,6 @@ from tests.wire.test_transport import Ours
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
 
-    from tests.fakes.ends import Message
-
 
 class EndpointCase(unittest.TestCase):
     """Ports that the kernel chooses."""
@@ -60,7 +58,9 @@ class ListenTests(EndpointCase):
         port = await self.listen()
         number = port.getHost().port
         self.assertGreater(number, 0)
-        error = await self.assertFailure(NativeServerEndpoint(reactor, number, "127.0.0.1").listen(Factory()), CannotListenError)
+        error = await self.assertFailure(
+            NativeServerEndpoint(reactor, number, "127.0.0.1").listen(Factory()), CannotListenError
+        )
         self.assertEqual((error.interface, error.port), ("127.0.0.1", number))
         await self.assertFailure(NativeServerEndpoint(reactor, 0, "192.0.2.1").listen(Factory()), CannotListenError)
 
@@ -192,7 +192,9 @@ class TlsTests(EndpointCase):
         authority = Authority(folder)
         certificate, key = authority.issue(names)
         back_end = BackEnd(reactor, lambda _: ok())
-        back_end.port = reactor.listenSSL(0, back_end, DefaultOpenSSLContextFactory(str(key), str(certificate)), interface="127.0.0.1")
+        back_end.port = reactor.listenSSL(
+            0, back_end, DefaultOpenSSLContextFactory(str(key), str(certificate)), interface="127.0.0.1"
+        )
         self.addCleanup(lambda: Deferred.fromCoroutine(back_end.stop()))
         self.served = back_end
         return back_end.number, authority.ca_file
@@ -215,7 +217,9 @@ class TlsTests(EndpointCase):
         other = Path(self.mktemp()).absolute()
         other.mkdir()
         for file in (ca_file, Authority(other).ca_file):
-            error = await self.assertFailure(self.connect("localhost", number, tls=ssl.create_default_context(cafile=str(file))), ConnectError)
+            error = await self.assertFailure(
+                self.connect("localhost", number, tls=ssl.create_default_context(cafile=str(file))), ConnectError
+            )
             self.assertIn("TLS", str(error))
         plain = self.back_end()
         plain.answer = None

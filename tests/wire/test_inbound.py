@@ -187,7 +187,10 @@ class BodyTests(ConnectionCase):
             self.transport.feed(piece)
             while self.site.carriers and (self.last.told or not self.last.head.length) and not self.last.answering:
                 self.last.answer()
-        self.assertEqual([(one.head.method, one.head.target, one.body) for one in self.site.carriers], [(one.method, one.target, one.payload) for one in messages])
+        self.assertEqual(
+            [(one.head.method, one.head.target, one.body) for one in self.site.carriers],
+            [(one.method, one.target, one.payload) for one in messages],
+        )
         self.patience.stop()
 
     def test_gone_within(self) -> None:

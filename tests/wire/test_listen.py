@@ -16,8 +16,11 @@ class ListenTests(unittest.TestCase):
     async def test_tcp(self) -> None:
         """A port, an interface of either family, and the long form."""
         for line, host in (
-            ("tcp:0", "::"), ("tcp:0:interface=127.0.0.1", "127.0.0.1"), (r"tcp:0:interface=\:\:1", "::1"), ("tcp:port=0:interface=127.0.0.1", "127.0.0.1"),
-        ):  # fmt: skip
+            ("tcp:0", "::"),
+            ("tcp:0:interface=127.0.0.1", "127.0.0.1"),
+            (r"tcp:0:interface=\:\:1", "::1"),
+            ("tcp:port=0:interface=127.0.0.1", "127.0.0.1"),
+        ):
             endpoint = server_endpoint(reactor, line)
             self.assertTrue(IStreamServerEndpoint.providedBy(endpoint), line)
             port = await endpoint.listen(Factory())

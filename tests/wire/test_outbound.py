@@ -128,7 +128,9 @@ class AnswerTests(ServerCase):
         attempt = self.ask()
         for piece in bytewise(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 E\r\nLink: x\r\n\r\n" + CHUNKED):
             self.transport.feed(piece)
-        self.assertEqual((attempt.interims, attempt.body, attempt.trailers, attempt.done), ([100, 103], b"ab", b"X: y\r\n", True))
+        self.assertEqual(
+            (attempt.interims, attempt.body, attempt.trailers, attempt.done), ([100, 103], b"ab", b"X: y\r\n", True)
+        )
         self.assertEqual(len(self.pool.released), 1)
 
     @settings(max_examples=60, deadline=None)
@@ -140,9 +142,13 @@ class AnswerTests(ServerCase):
             if not self.connection.usable:
                 self.connect()
             attempt = self.ask()
-            for piece in cut(message.raw, data.draw(st.lists(st.integers(1, max(1, len(message.raw) - 1)), max_size=6))):
+            for piece in cut(
+                message.raw, data.draw(st.lists(st.integers(1, max(1, len(message.raw) - 1)), max_size=6))
+            ):
                 self.transport.feed(piece)
-            self.assertEqual((attempt.done, attempt.body, attempt.heads[0].status), (True, message.payload, message.status))
+            self.assertEqual(
+                (attempt.done, attempt.body, attempt.heads[0].status), (True, message.payload, message.status)
+            )
 
     def test_until_close(self) -> None:
         """A body without length ends with the connection, which is not used again."""
@@ -168,7 +174,11 @@ class AnswerTests(ServerCase):
 
     def test_bodiless(self) -> None:
         """HEAD, 204, 304: the head is all."""
-        for method, data in ((b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"), (b"GET", b"HTTP/1.1 204 No\r\n\r\n"), (b"GET", b"HTTP/1.1 304 No\r\nContent-Length: 99\r\n\r\n")):
+        for method, data in (
+            (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"),
+            (b"GET", b"HTTP/1.1 204 No\r\n\r\n"),
+            (b"GET", b"HTTP/1.1 304 No\r\nContent-Length: 99\r\n\r\n"),
+        ):
             attempt = self.ask(method)
             self.transport.feed(data)
             self.assertEqual((attempt.done, attempt.body), (True, b""))
@@ -197,7 +207,13 @@ class AnswerTests(ServerCase):
 
     def test_keep_alive_time(self) -> None:
         """`Keep-Alive: timeout=5, max=100` says how long an idle connection is kept there; nonsense says nothing."""
-        for value, wanted in ((b"timeout=5, max=100", 5.0), (b"max=1,Timeout = 7", 7.0), (b"timeout=soon", FOREVER), (b"timeout=-1", FOREVER), (b"timeout=" + b"9" * 5000, FOREVER)):
+        for value, wanted in (
+            (b"timeout=5, max=100", 5.0),
+            (b"max=1,Timeout = 7", 7.0),
+            (b"timeout=soon", FOREVER),
+            (b"timeout=-1", FOREVER),
+            (b"timeout=" + b"9" * 5000, FOREVER),
+        ):
             self.connect()
             self.ask()
             self.transport.feed(b"HTTP/1.1 200 OK\r\nKeep-Alive: " + value + b"\r\nContent-Length: 0\r\n\r\n")
@@ -247,8 +263,14 @@ class OutcomeTests(ServerCase):
 
     def test_not_http(self) -> None:
         """What is no answer is none; the connection is closed."""
-        for data in (b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_RESPONSE_HEAD,
-                     b"HTTP/1.1 102 P\r\n\r\n" * (INTERIM_LIMIT + 1), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"\x16\x03\x01"):  # fmt: skip
+        for data in (
+            b"hello\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_RESPONSE_HEAD,
+            b"HTTP/1.1 102 P\r\n\r\n" * (INTERIM_LIMIT + 1),
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"\x16\x03\x01",
+        ):
             self.connect()
             attempt = self.ask()
             self.transport.feed(data)
@@ -259,12 +281,20 @@ class OutcomeTests(ServerCase):
         """An answer that has begun and does not end properly."""
         begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"
         chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
-        for data, go in ((begun, self.half_close), (begun, self.lose), (chunked, self.half_close), (chunked, lambda: self.transport.feed(b"zz\r\n")), (begun, lambda: self.pass_time(62))):
+        for data, go in (
+            (begun, self.half_close),
+            (begun, self.lose),
+            (chunked, self.half_close),
+            (chunked, lambda: self.transport.feed(b"zz\r\n")),
+            (begun, lambda: self.pass_time(62)),
+        ):
             self.connect()
             attempt = self.ask()
             self.transport.feed(data)
             go()
-            self.assertEqual((attempt.body, attempt.done, type(attempt.end), self.transport.connected), (b"ab", False, str, False))
+            self.assertEqual(
+                (attempt.body, attempt.done, type(attempt.end), self.transport.connected), (b"ab", False, str, False)
+            )
 
     def test_left(self) -> None:
         """Who has left is told nothing any more."""

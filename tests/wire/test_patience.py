@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from exfront.wire.patience import FOREVER, Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Waiter:
@@ -74,7 +77,9 @@ class PatienceTests(unittest.TestCase):
         """Who is told may watch and forget others."""
         new = Waiter(1)
         for _ in range(3):
-            self.patience.watch(Waiter(1, lambda: (self.patience.watch(new), self.patience.forget(new), self.patience.watch(new))))
+            self.patience.watch(
+                Waiter(1, lambda: (self.patience.watch(new), self.patience.forget(new), self.patience.watch(new)))
+            )
         self.clock.pump([1, 1])
         self.assertEqual(len(new.told), 1)
 

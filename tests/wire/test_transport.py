@@ -145,7 +145,7 @@ class TransportTests(unittest.TestCase):
         ours.transport.resetConnection()
 
     async def test_all_is_sent_before_the_close(self) -> None:
-        """loseConnection sends what was written first, however slow the reader."""
+        """`loseConnection` sends what was written first, however slow the reader."""
         ours, client = await self.pair()
         client.pause()
         ours.transport.write(b"x" * 5_000_000)
@@ -218,7 +218,7 @@ class TransportTests(unittest.TestCase):
 
     async def test_lost_once(self) -> None:
         """A loss that is told twice is one."""
-        ours, client = await self.pair()
+        ours, _client = await self.pair()
         ours.transport.connection_lost(None)
         ours.transport.connection_lost(None)
         self.assertTrue(ours.lost.check(ConnectionDone))
