@@ -290,6 +290,19 @@ class AwayTests(ErrandCase):
             [one["reason"] for one in await self.recorded(4)], ["directory-away", "directory-away", "", ""]
         )
 
+    async def test_defect(self) -> None:
+        """A defect of ours is a 500 with its record, and the connection goes on."""
+
+        def broken(name: object) -> None:
+            raise ZeroDivisionError
+
+        client = await self.begin()
+        self.patch(self.service.serving.services.directory, "account", broken)
+        await self.expect(client, b"/open/anna/", 500)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        await self.expect(client, b"/nowhere", 404)
+        self.assertEqual((await self.recorded(2))[0]["reason"], "defect")
+
     async def test_stale(self) -> None:
         """F21: what was known goes on being used, logons included, past its time; then 503."""
         client = await self.begin(clock=True, front="idle_timeout = 3600\nheader_timeout = 300")

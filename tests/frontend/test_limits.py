@@ -70,6 +70,22 @@ class SizeTests(FrontCase):
         (record,) = await self.recorded(1)
         self.assertEqual(record["reason"], "broken-body")
 
+    async def test_broken_chunks_behind_the_answers_head(self) -> None:
+        """Broken framing when the answer has begun: nothing is left but to close (F64)."""
+        back_end = self.back_end()
+        self.start(backend1=back_end)
+        client = await self.client()
+        client.send(get(b"/all/", b"Transfer-Encoding: chunked", method=b"PUT") + b"2\r\nab\r\n")
+        end = await back_end.connection()
+        await end.until_received(b"2\r\nab\r\n")
+        end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        await client.until_received(b"half")
+        client.send(b"zz\r\n")
+        await client.until_ended()
+        await end.until_ended()
+        (record,) = await self.recorded(1)
+        self.assertEqual((record["status"], record["reason"]), (200, "broken-body"))
+
     async def test_exactly(self) -> None:
         """A body of exactly max_body_size passes."""
         back_end = self.back_end(lambda request: ok(b"%d" % len(request.body)))

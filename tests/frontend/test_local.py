@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.fakes.front import DIRECTORY, FrontCase, get
+from typing import TYPE_CHECKING
+
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from exfront import tap
+from tests.fakes.front import DIRECTORY, FrontCase, get, post
+
+if TYPE_CHECKING:
+    from twisted.web.server import Request
 
 FORMS = """\
 [front-end]
@@ -112,3 +121,100 @@ class PageTests(FrontCase):
         self.assertNotIn(b"<script>", answer.head + answer.body)
         self.assertNotIn(b"<b>", answer.head + answer.body)
         await self.recorded(1)
+
+
+class Shown(Resource):
+    """A page in the test's hands."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[Request] = []
+        self.way = b"whole"
+        self.ended: list[object] = []
+
+    def render(self, request: Request) -> bytes | int:
+        self.requests.append(request)
+        request.setHeader(b"Set-Cookie", b"a=1")
+        if self.way == b"whole":
+            return b"shown " + b",".join(request.args.get(b"name", []))
+        if self.way == b"pieces":
+            request.write(b"in ")
+            request.write(b"pieces")
+            request.finish()
+            return NOT_DONE_YET
+        if self.way == b"broken":
+            raise ZeroDivisionError
+        request.notifyFinish().addErrback(self.ended.append)
+        return NOT_DONE_YET
+
+
+class ResourceTests(FrontCase):
+    """Any twisted.web resource may be a page."""
+
+    def begin(self) -> None:
+        self.shown = Shown()
+        self.patch(tap, "root_redirect", lambda location: self.shown)
+        self.start(FORMS, backend1=1)
+
+    async def test_shown(self) -> None:
+        """At once, in pieces, and with a form's fields; the connection goes on, and what the resource says of framing does not count."""
+        self.begin()
+        client = await self.client()
+        form = post(b"name=x&name=y%20z", b"/", b"Content-Type: application/x-www-form-urlencoded")
+        for way, request, body in (
+            (b"whole", form, b"shown x,y z"),
+            (b"pieces", get(b"/"), b"in pieces"),
+            (b"whole", get(b"/", method=b"HEAD"), b""),
+        ):
+            self.shown.way = way
+            answer = await client.ask(request)
+            self.assertEqual((answer.status, answer.body, answer.one(b"Set-Cookie")), (200, body, b"a=1"))
+            self.assertEqual((answer.chunks, answer.one(b"Transfer-Encoding")), (None, None))
+        asked = self.shown.requests[0]
+        self.assertEqual((asked.method, asked.isSecure(), asked.getClientAddress().host), (b"POST", False, "127.0.0.1"))
+        self.assertEqual(asked.getHost().port, self.port.port)
+        await self.recorded(3)
+
+    async def test_later(self) -> None:
+        """A page that takes its time: what is pipelined behind it waits; with an HTTP/1.0 client the connection ends."""
+        self.begin()
+        self.shown.way = b"later"
+        client = await self.client()
+        client.send(get(b"/") + get(b"/none"))
+        await self.eventually(lambda: self.shown.requests)
+        await self.turns(10)
+        self.assertEqual(client.received, b"")
+        self.shown.requests[0].write(b"at last")
+        self.shown.requests[0].finish()
+        self.assertEqual(((await client.answer()).body, (await client.answer()).status), (b"at last", 404))
+        self.shown.way = b"pieces"
+        client.send(b"GET / HTTP/1.0\r\n\r\n")
+        self.assertEqual((await client.answer()).body, b"in pieces")
+        await client.until_ended()
+        await self.recorded(3)
+
+    async def test_client_gone(self) -> None:
+        """The resource learns that nobody waits any more; one record says so, whatever it still writes."""
+        self.begin()
+        self.shown.way = b"later"
+        client = await self.client()
+        client.send(get(b"/"))
+        await self.eventually(lambda: self.shown.requests)
+        client.reset()
+        await self.eventually(lambda: self.shown.ended)
+        (record,) = await self.recorded(1)
+        self.assertEqual((record["status"], record["reason"]), (499, "client-gone"))
+
+    async def test_defect(self) -> None:
+        """A resource that fails: 500 without a traceback, and the failure is logged."""
+        self.begin()
+        self.shown.way = b"broken"
+        client = await self.client()
+        answer = await client.ask(get(b"/"))
+        self.assertEqual(answer.status, 500)
+        self.assertNotIn(b"ZeroDivision", answer.body)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((await client.ask(get(b"/none"))).status, 404)
+        await self.recorded(2)

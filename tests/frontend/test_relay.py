@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.ends import Message, ok, read_message
-from tests.fakes.front import FrontCase, get, post
+from tests.fakes.front import ONE_BACK_END, FrontCase, get, post
 
 
 def echo(request: Message) -> bytes:
@@ -206,6 +206,13 @@ class VersionTests(FrontCase):
         client = await self.client()
         answer = await client.ask(get(b"*", method=b"OPTIONS"))
         self.assertEqual((answer.status, answer.body), (200, b""))
+        await self.recorded(1)
+
+    async def test_trace(self) -> None:
+        """TRACE that ends here is refused: it would show a client's credentials (RFC 9110 9.3.8)."""
+        self.start(backend1=1)
+        client = await self.client()
+        self.assertEqual((await client.ask(get(b"/all/", b"Max-Forwards: 0", method=b"TRACE"))).status, 405)
         await self.recorded(1)
 
     async def test_max_forwards(self) -> None:
@@ -418,6 +425,22 @@ class BoundTests(FrontCase):
         await two.ask(get(b"/all/3"))
         self.assertEqual(len(back_end.ends), 2)
         await self.recorded(3)
+
+    async def test_bound_to_another_server(self) -> None:
+        """A client whose next request goes elsewhere, bound again, gives its first connection back: closed, never pooled."""
+        one, two = self.back_end(echo), self.back_end(echo)
+        more = "\n[virtual-directory other]\npath = /other\nkind = forward\nservers = backend2\n"
+        more += "[back-end backend2]\naddress = 127.0.0.1\nport = {backend2}\n"
+        self.start(ONE_BACK_END + more, backend1=one, backend2=two)
+        client = await self.client()
+        for target in (b"/all/1", b"/other/2"):
+            self.assertEqual((await client.ask(get(target, b"Authorization: NTLM x"))).status, 200)
+        await one.ends[0].until_ended()
+        self.assertEqual((await client.ask(get(b"/other/3"))).status, 200)
+        other = await self.client()
+        await other.ask(get(b"/all/4"))
+        self.assertEqual((len(one.ends), len(two.ends)), (2, 1))
+        await self.recorded(4)
 
     async def test_bound_connection_lost(self) -> None:
         """The back-end closes it: the client's next request gets a new one."""
