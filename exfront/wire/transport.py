@@ -160,9 +160,12 @@ class NativeTransport:
             self.abortConnection()
 
     def loseWriteConnection(self) -> None:
-        """Send the end of stream once all that was written is sent; go on reading."""
-        if self._native is not None and self.connected and not self.disconnecting and self._native.can_write_eof():
-            self._native.write_eof()
+        """Send the end of stream once all that was written is sent; go on reading. With TLS, whose ways the loop ends together, close."""
+        if self._native is not None and self.connected and not self.disconnecting:
+            if self._native.can_write_eof():
+                self._native.write_eof()
+            else:
+                self.loseConnection()
 
     def getPeer(self) -> IAddress:  # type: ignore[override]  # over a UNIX socket, too
         return self._claimed[0] if self._claimed is not None else address_of(self._extra("peername"))

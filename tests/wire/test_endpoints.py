@@ -211,6 +211,24 @@ class TlsTests(EndpointCase):
                 await turned
             await self.end(protocol)
 
+    async def test_ends(self) -> None:
+        """TLS has no half-closed connections here: ending one way sends what was written and closes; the peer's close ends ours."""
+        number, ca_file = self.serve(["localhost"])
+        self.served.answer = None
+        context = ssl.create_default_context(cafile=str(ca_file))
+        protocol = await self.connect("localhost", number, tls=context)
+        protocol.transport.write(b"x" * 2_000_000)
+        protocol.transport.loseWriteConnection()
+        end = await self.served.connection(1)
+        await end.until_ended()
+        self.assertEqual(end.total, 2_000_000)
+        await self.end(protocol)
+        protocol = await self.connect("localhost", number, tls=context)
+        end = await self.served.connection(2)
+        end.send(b"last words")
+        end.close()
+        await self.end(protocol)
+
     async def test_not_verified(self) -> None:
         """A wrong name, an unknown authority, no TLS at all: ConnectError, and its text says TLS."""
         number, ca_file = self.serve(["other.example"])
