@@ -1,7 +1,8 @@
 """The vocabulary: values that every part of exfront shares.
 
 Everything here is slotted, and frozen in fact or by agreement. Values made for every request are named tuples and plain classes
-(made in a fifth of a microsecond), the others are dataclasses. This module owns no state and knows no Twisted, no clock and no configuration.
+(made in a fifth of a microsecond), the others are dataclasses. This module owns no state and knows no Twisted, no clock and no
+configuration.
 """
 
 from __future__ import annotations
@@ -185,7 +186,14 @@ class ResponseHead:
     __slots__ = ("keep_alive", "length", "lines", "minor", "noted", "reason", "status")
 
     def __init__(
-        self, status: int, reason: bytes, minor: int, lines: bytes, noted: dict[bytes, bytes], length: int, keep_alive: bool
+        self,
+        status: int,
+        reason: bytes,
+        minor: int,
+        lines: bytes,
+        noted: dict[bytes, bytes],
+        length: int,
+        keep_alive: bool,
     ) -> None:
         self.status = status
         self.reason = reason

@@ -63,8 +63,9 @@ class Source(Protocol):
         """The entries. Fails with SizeLimitExceeded, DirectoryUnreachable or DirectoryError. A base that is not there gives []."""
 
     def bind(self, dn: str, password: str) -> Deferred[Bound]:
-        """Whether the password opens the entry. Empty names and empty, blank or NUL passwords raise ValueError before any byte is sent (F26).
+        """Whether the password opens the entry.
 
+        Empty names and empty, blank or NUL passwords raise ValueError before any byte is sent (F26).
         Fails with DirectoryUnreachable; is never repeated on another server after an answer.
         """
 

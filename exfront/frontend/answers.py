@@ -36,7 +36,13 @@ REASONS = {
 
 
 def error_answer(
-    status: int, request_id: bytes, head: RequestHead | None, *, reason: str = "", more: bytes = b"", close: bool = False
+    status: int,
+    request_id: bytes,
+    head: RequestHead | None,
+    *,
+    reason: str = "",
+    more: bytes = b"",
+    close: bool = False,
 ) -> tuple[bytes, int]:
     """The whole answer with its page, and how many bytes of it are body. `more` are further field lines.
 

@@ -66,9 +66,7 @@ def request_head(head: RequestHead, target: bytes, visitor: Visitor, request_id:
     return b"%b %b HTTP/1.1\r\n%b%bX-Request-Id: %b\r\n\r\n" % (head.method, target, lines, more, request_id)
 
 
-def _with_scheme(
-    lines: bytes, fields: re.Pattern[bytes], visitor: Visitor, server: Server, head: RequestHead
-) -> bytes:
+def _with_scheme(lines: bytes, fields: re.Pattern[bytes], visitor: Visitor, server: Server, head: RequestHead) -> bytes:
     front, back = visitor.client.scheme, b"https" if server.tls else b"http"
     if front == back:
         return lines

@@ -1,7 +1,7 @@
 """One request from its head to its line in the log: who sends it, where it has to go, or why it goes nowhere.
 
-The first half of a relay: logon, directory, verdict, and every answer that the front-end gives itself. Each rule is `exfront.policy`'s. What is
-known is decided in one go, without a Deferred; where something must be waited for there is exactly one, cancelled when the client
+The first half of a relay: logon, directory, verdict, and every answer that the front-end gives itself. Each rule is `exfront.policy`'s.
+What is known is decided in one go, without a Deferred; where something must be waited for there is exactly one, cancelled when the client
 goes away. The second half, the way to a back-end and back, is `exfront.frontend.relay`'s.
 """
 

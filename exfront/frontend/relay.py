@@ -1,8 +1,8 @@
 """Carries one request to a back-end and its answer back.
 
-The second half of an `Errand`: walks the plan attempt by attempt, keeps what of the body a further attempt would need, hands the answer through
-with back-pressure both ways, and becomes a tunnel where both sides agree. Every rule it follows is in `exfront.policy`, every byte it frames
-in `exfront.wire`.
+The second half of an `Errand`: walks the plan attempt by attempt, keeps what of the body a further attempt would need, hands the answer
+through with back-pressure both ways, and becomes a tunnel where both sides agree. Every rule it follows is in `exfront.policy`, every
+byte it frames in `exfront.wire`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from exfront.policy.headers import response_lines
 from exfront.policy.outcome import Unanswered, Unreached
 from exfront.wire.bodies import encode_chunk, last_chunk
 from exfront.wire.endpoints import is_ours
-from exfront.wire.outbound import ServerConnection
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from exfront.model import Forward, RequestHead, ResponseHead, Server
     from exfront.policy.outcome import Outcome
     from exfront.wire.inbound import ClientConnection
+    from exfront.wire.outbound import ServerConnection
 
 _log = Logger(__name__)
 
@@ -108,7 +108,7 @@ class Relay(Errand):
 
     def _send_on_pinned(self, server: Server) -> bool:
         """Use the back-end connection that is this client connection's own, if it leads to `server`."""
-        pinned = cast(ServerConnection, self._client.pinned)
+        pinned = cast("ServerConnection", self._client.pinned)
         if not pinned.usable:
             self._client.pinned = None
         elif pinned.server is server:
@@ -180,7 +180,11 @@ class Relay(Errand):
         self._connection = None
         server = self._server
         assert server is not None
-        if not self._again and again_on_new_connection(outcome) and may_retry(self._head.method, outcome, self._replayable):
+        if (
+            not self._again
+            and again_on_new_connection(outcome)
+            and may_retry(self._head.method, outcome, self._replayable)
+        ):
             self._again = True
             self._connect(server)
         else:

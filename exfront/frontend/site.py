@@ -127,7 +127,9 @@ class FrontSite:
         connection.finished()
 
 
-@implementer(IProtocolFactory)  # compiled, a class with a foreign base needs a decorator, or weak references to it break
+@implementer(
+    IProtocolFactory
+)  # compiled, a class with a foreign base needs a decorator, or weak references to it break
 class ClientFactory(Factory):
     """Makes client connections, at most so many at a time."""
 

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from exfront.model import RequestHead
 
 PASSING = frozenset(
-    (b"host", b"authorization", b"content-length", b"referer", b"user-agent", b"expect", b"via", b"trailer", b"if", b"destination")
+    (
+        b"host",
+        b"authorization",
+        b"content-length",
+        b"referer",
+        b"user-agent",
+        b"expect",
+        b"via",
+        b"trailer",
+        b"if",
+        b"destination",
+    )
 )
 """Noted request fields that need no change; a request with only these passes its lines untouched."""
 
@@ -28,7 +39,10 @@ PASSING_BACK = frozenset(
 _USUAL = PASSING | {b"connection"}
 _USUAL_BACK = PASSING_BACK | {b"connection"}
 
-_HOP = rb"connection|keep-alive|proxy-connection|proxy-authorization|proxy-authentication-info|proxy|te|transfer-encoding|upgrade|http2-settings"
+_HOP = (
+    rb"connection|keep-alive|proxy-connection|proxy-authorization|proxy-authentication-info|proxy"
+    rb"|te|transfer-encoding|upgrade|http2-settings"
+)
 _REQUEST_HOP = re.compile(rb"^(?:" + _HOP + rb")[ \t]*:[^\n]*\n", re.I | re.M)
 _IDENTITY = (
     rb"forwarded|x[-_]forwarded[-_][^:\r\n]*|x[-_]forwarded|x[-_]request[-_]id|x[-_]real[-_]ip|front[-_]end[-_]https"
@@ -41,7 +55,17 @@ _RESPONSE_REMOVED = re.compile(
 )
 
 UNREMOVABLE = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"authorization", b"cookie", b"set-cookie", b"content-type", b"date", b"location")
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"authorization",
+        b"cookie",
+        b"set-cookie",
+        b"content-type",
+        b"date",
+        b"location",
+    )
 )
 """Fields that matter end to end: naming them in Connection (RFC 9110 7.6.1 forbids it) takes nothing out."""
 
@@ -119,7 +143,8 @@ def _node(address: bytes) -> bytes:
 def markers(client: Client, host: bytes, noted: dict[bytes, bytes]) -> bytes:
     """The marker lines of F3 but for the request's id, for one client and Host.
 
-    A trusted proxy's X-Forwarded-For, Forwarded and X-Forwarded-Host are continued (RFC 7239 section 4); an untrusted client's were taken out.
+    A trusted proxy's X-Forwarded-For, Forwarded and X-Forwarded-Host are continued (RFC 7239 section 4); an untrusted client's were
+    taken out.
     """
     element = b"for=%b;host=%b;proto=%b" % (_node(client.peer), _quoted(host), client.scheme)
     chain, forwarded, public = client.peer, element, host

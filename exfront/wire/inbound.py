@@ -7,7 +7,7 @@ Whoever answers writes through `write` and says `finished` once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
 from zope.interface import classImplements
@@ -15,18 +15,18 @@ from zope.interface import classImplements
 from exfront.errors import MessageError
 from exfront.wire.bodies import ChunkedBody, LengthBody
 from exfront.wire.heads import head_end, parse_request, skip_empty_lines
+from exfront.wire.line import ClientLine, text_address
 from exfront.wire.patience import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IReactorTime, ITransport
+    from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
     from exfront.model import RequestHead
     from exfront.wire.patience import Patience
     from exfront.wire.roles import ConnectionKeeper, Limits, Pinned, Receiver, Site
-    from exfront.wire.transport import NativeTransport
 
 PIPELINED = 64 * 1024
 """Bytes of further requests that are kept while one is being answered; then reading pauses."""
@@ -34,16 +34,8 @@ PIPELINED = 64 * 1024
 DISCARDED = 256 * 1024
 """Bytes of a body nobody wants that are read away so that the connection can go on; with more to come it is closed instead."""
 
-LINGER = 2.0
-"""Seconds that a closing connection goes on reading, so that the peer reads the answer and not a reset (RFC 9112 9.6)."""
 
-LIFE_CHECK = 5.0
-"""Seconds between two looks whether a half-closed client is still there."""
-
-PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
-
-
-class ClientConnection:
+class ClientConnection(ClientLine):
     """One client connection."""
 
     __slots__ = (
@@ -51,55 +43,28 @@ class ClientConnection:
         "_body",
         "_body_bytes",
         "_buffer",
-        "_busy",
-        "_clock",
-        "_closing",
         "_expects",
-        "_half_closed",
-        "_interim",
         "_keep_alive",
-        "_limits",
-        "_now",
-        "_patience",
         "_pumping",
-        "_receiver",
         "_site",
         "_taker",
-        "_unsent",
         "context",
-        "deadline",
         "factory",
-        "peer",
         "pinned",
         "scheme",
-        "transport",
-        "write",
     )
 
     def __init__(self, site: Site, limits: Limits, clock: IReactorTime, patience: Patience) -> None:
+        super().__init__(limits, clock, patience)
         self._site = site
-        self._limits = limits
-        self._clock = clock
-        self._now: Callable[[], float] = clock.seconds
-        self._patience = patience
         self._buffer = b""
-        self._receiver: Receiver | None = None
-        self._busy = False
-        """A request is being answered, or the connection is closing."""
         self._pumping = False
         self._body: LengthBody | ChunkedBody | None = None
         self._body_bytes = 0
         self._expects = False
         self._keep_alive = True
-        self._interim = False
-        self._closing = False
-        self._half_closed = False
-        self._unsent = 0
         self._taker: Callable[[bytes], None] | None = None
-        self.deadline = FOREVER
         self.factory: ConnectionKeeper | None = None
-        self.peer = b""
-        """The peer's address in text; known from the first request on."""
         self.scheme = b"http"
         self.pinned: Pinned | None = None
         """A back-end connection that belongs to this client connection alone (connection-bound authentication)."""
@@ -108,15 +73,8 @@ class ClientConnection:
 
     # what the transport calls
 
-    def makeConnection(self, transport: ITransport) -> None:
-        """Begin: `transport` is a NativeTransport, or a wrapper that behaves like one."""
-        self.transport = cast("NativeTransport", transport)
-        self.connectionMade()
-
     def connectionMade(self) -> None:
-        transport = self.transport
-        self.write: Callable[[bytes], None] = transport.write
-        transport.registerProducer(self, True)
+        self.transport.registerProducer(self, True)
         self.deadline = self._now() + self._limits.header_timeout
         self._patience.watch(self)
         if self.factory is not None:
@@ -154,9 +112,6 @@ class ClientConnection:
             # between requests, or within a head or a body: there is nothing left to answer
             self._gone()
             self._hang_up()
-
-    def writeConnectionLost(self) -> None:
-        """Nothing to do: a writer learns of it when the connection is lost."""
 
     def connectionLost(self, reason: Failure) -> None:
         self._patience.forget(self)
@@ -320,7 +275,12 @@ class ClientConnection:
     def finished(self, close: bool = False) -> None:
         """The answer is written whole. The next request is taken, or the connection closed (by `close`, or where it does not persist)."""
         self._receiver = None
-        if self._body is None and self._keep_alive and self.transport.reading and not (close or self._buffer or self._half_closed):
+        if (
+            self._body is None
+            and self._keep_alive
+            and self.transport.reading
+            and not (close or self._buffer or self._half_closed)
+        ):
             self._busy = False
             self.deadline = self._now() + self._limits.idle_timeout
         elif close or not self.persists:
@@ -348,38 +308,11 @@ class ClientConnection:
         buffer, self._buffer = self._buffer, b""
         self._pump(buffer)
 
-    def abort(self) -> None:
-        """Close at once: an answer that has begun cannot be ended properly (F64)."""
-        self._receiver = None
-        self._closing = self._busy = True
-        if self._interim:
-            self.transport.abortConnection()
-        else:
-            # an HTTP/1.0 client may take the connection's end for the body's
-            self.transport.resetConnection()
-
     def _close(self) -> None:
-        """Close our side; read on for a moment, for what the client sent meanwhile would turn the answer into a reset."""
-        self._closing = self._busy = True
+        """No further request."""
         self._buffer = b""
         self._body = None
-        if self._half_closed:
-            self._hang_up()
-        else:
-            self._linger()
-            self.transport.resumeProducing()
-            self.transport.loseWriteConnection()
-
-    def _hang_up(self) -> None:
-        """Close both ways once all is sent."""
-        self._closing = self._busy = True
-        self._linger()
-        self.transport.loseConnection()
-
-    def _linger(self) -> None:
-        """A moment for the peer's close; more for a peer that still reads (`_wait_for_reader`)."""
-        self._unsent = self.transport.unsent + 1
-        self.deadline = self._now() + LINGER
+        self._part()
 
     def drain(self) -> None:
         """The front-end is stopping: close now when idle, else after the answer."""
@@ -446,34 +379,5 @@ class ClientConnection:
         else:
             self.deadline = FOREVER
 
-    def _wait_for_reader(self, now: float) -> None:
-        """A client that takes bytes, however slowly, gets more time; one that takes none is given up."""
-        unsent = self.transport.unsent
-        if unsent == 0 or unsent >= self._unsent:
-            self.transport.abortConnection()
-        else:
-            self._unsent = unsent
-            self.deadline = now + self._limits.body_timeout
-
-    def _look_for_life(self) -> None:
-        """A half-closed client waits for its answer, or is gone: the FIN looks the same. An interim answer (RFC 9110 15.2) costs
-        the first nothing, and makes the kernel of the second say so, which is seen a moment later."""
-        if self._interim and self._receiver is not None and not self._receiver.answering:
-            self.write(PROCESSING)
-        self.deadline = self._now() + LIFE_CHECK
-        self._clock.callLater(0.1, self._leave_the_dead)
-
-    def _leave_the_dead(self) -> None:
-        if self.transport is not None and self.transport.peer_is_gone:
-            self.transport.abortConnection()
-
 
 classImplements(ClientConnection, IProtocol, IHalfCloseableProtocol, IPushProducer)
-
-
-def text_address(address: object) -> bytes:
-    """A peer's address in text; IPv4 in IPv6 clothes (a socket for both families) as IPv4."""
-    host = getattr(address, "host", "") or "-"
-    if host.startswith("::ffff:") and "." in host:
-        host = host[7:]
-    return host.encode("ascii", "replace")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime, ITransport
     from twisted.python.failure import Failure
 
-    from exfront.model import ResponseHead, Server
+    from exfront.model import ResponseHead
     from exfront.wire.patience import Patience
     from exfront.wire.roles import Attempt, Keeper
     from exfront.wire.transport import NativeTransport

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial import unittest
 
-from exfront.wire.inbound import DISCARDED, LINGER, PIPELINED, ClientConnection, text_address
+from exfront.wire.inbound import DISCARDED, PIPELINED, ClientConnection
+from exfront.wire.line import LINGER, text_address
 from exfront.wire.patience import Patience
 from exfront.wire.roles import Limits
 from tests.fakes.transports import FakeTransport
