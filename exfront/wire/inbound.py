@@ -74,6 +74,7 @@ class ClientConnection(ClientLine):
     # what the transport calls
 
     def connectionMade(self) -> None:
+        super().connectionMade()
         self.transport.registerProducer(self, True)
         self.deadline = self._now() + self._limits.header_timeout
         self._patience.watch(self)

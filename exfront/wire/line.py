@@ -68,11 +68,11 @@ class ClientLine:
     def makeConnection(self, transport: ITransport) -> None:
         """Begin: `transport` is a NativeTransport, or behaves like one."""
         self.transport = cast("NativeTransport", transport)
-        self.write: Callable[[bytes], None] = self.transport.write
         self.connectionMade()
 
     def connectionMade(self) -> None:
         """The transport is there."""
+        self.write: Callable[[bytes], None] = self.transport.write
 
     def writeConnectionLost(self) -> None:
         """Nothing to do: a writer learns of it when the connection is lost."""
