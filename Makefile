@@ -1,5 +1,7 @@
 # Everything happens in .venv, which is made when it is missing or older than the lock files.
-PYTHON ?= python3
+# Debian's own where it will do: the service is going to run on it, and it is built with optimisation.
+SUITS = import ensurepip, os, sys, sysconfig; sys.version_info < (3, 11) or print(sys.executable if os.path.exists(sysconfig.get_path("include") + "/Python.h") else "")
+PYTHON ?= $(firstword $(foreach one,/usr/bin/python3 python3,$(shell $(one) -c '$(SUITS)' 2>/dev/null)) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
