@@ -211,9 +211,11 @@ class LogonTests(ErrandCase):
         reasons = [one["reason"] for one in self.records]
         self.assertEqual(
             reasons[:8],
-            ["logon-locked", "logon-disabled", "logon-expired", "logon-must-change", "logon-account-expired", "logon-wrong", "logon-unknown",
-             "logon-ambiguous"],
-        )  # fmt: skip
+            [
+                f"logon-{word}"
+                for word in "locked disabled expired must-change account-expired wrong unknown ambiguous".split()
+            ],
+        )
 
     async def test_parallel_wrong(self) -> None:
         """F28: the same wrong credentials in parallel cost one bind; a right logon is cached."""
