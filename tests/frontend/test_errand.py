@@ -213,7 +213,16 @@ class LogonTests(ErrandCase):
             reasons[:8],
             [
                 f"logon-{word}"
-                for word in "locked disabled expired must-change account-expired wrong unknown ambiguous".split()
+                for word in [
+                    "locked",
+                    "disabled",
+                    "expired",
+                    "must-change",
+                    "account-expired",
+                    "wrong",
+                    "unknown",
+                    "ambiguous",
+                ]
             ],
         )
 
