@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the duration histogram, seconds; one more bucket has the rest."""
 
-_PRINTABLE = bytes(one for one in range(0x20, 0x7F) if one not in b'"\\')
+_PRINTABLE = bytes([one for one in range(0x20, 0x7F) if one not in b'"\\'])
 _UNSAFE = re.compile(rb"[^ !#-\[\]-~]")
 _WORD = _PRINTABLE.replace(b" ", b"")
 _UNSAFE_IN_WORD = re.compile(rb"[^!#-\[\]-~]")

@@ -11,6 +11,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Generic
 
+from twisted.logger import Logger
 from twisted.trial import unittest
 
 from exfront.compiled import PACKAGE, changed, state
@@ -108,5 +109,5 @@ class HeartTests(unittest.SynchronousTestCase):
                 *(one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__),
             ):
                 log = getattr(holder, "_log", None)
-                if log is not None:
-                    self.assertTrue(getattr(log, "namespace", "").startswith(module.__name__), f"{holder}: {log}")
+                if isinstance(log, Logger):
+                    self.assertTrue(log.namespace.startswith(module.__name__), f"{holder}: {log}")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exfront.model import AccountName, LogonAnswer
     from exfront.policy.logon import Credentials
 
-_log = Logger()
+_log = Logger(__name__)  # compiled, the module has no frame to take it from
 
 DIGEST_SIZE = 16
 

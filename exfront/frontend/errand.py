@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _finished = tuple.__new__
 """Makes a `Finished` of a plain tuple, without the call that names its fields: one is made for every request."""
 
-_log = Logger()
+_log = Logger(__name__)  # compiled, the module has no frame to take it from
 
 LONGEST_ID = 128
 """Bytes of a request id that a trusted proxy may send."""

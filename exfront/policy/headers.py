@@ -91,9 +91,8 @@ def named_in_connection(value: bytes) -> frozenset[bytes]:
 
 def without(lines: bytes, names: frozenset[bytes]) -> bytes:
     """`lines` without the fields called one of `names` (lower case)."""
-    return b"".join(
-        line for line in lines.splitlines(keepends=True) if line.partition(b":")[0].rstrip(b" \t").lower() not in names
-    )
+    fields = lines.splitlines(keepends=True)
+    return b"".join([one for one in fields if one.partition(b":")[0].rstrip(b" \t").lower() not in names])
 
 
 def request_lines(head: RequestHead, trusted: bool) -> bytes:

@@ -126,10 +126,6 @@ class ChaosTests(FrontCase):
         self.start(ONE_BACK_END, backend1=self.one, clock=True, failover="unavailable = 5\nreplay_limit = 1000")
         await self.turns()
         before = objects(), sockets()
-        ledger = self.service.serving.services.ledger
-        record = ledger.record
-        ids: list[bytes] = []
-        self.patch(ledger, "record", lambda done: (ids.append(done.request_id), record(done)))
         for seed in range(12):
             await self.run_with(seed, 120)
             for _ in range(20):
@@ -142,6 +138,7 @@ class ChaosTests(FrontCase):
             await self.eventually(lambda: sockets() <= before[1], f"seed {seed}: {sockets()} sockets, not {before[1]}")
             self.assertEqual(objects(), before[0], f"seed {seed}")
             self.assertFalse(self.caught, f"seed {seed}: {self.caught}")
+        ids = [one["request_id"] for one in self.records]
         self.assertEqual(len(set(ids)), len(ids))
         self.assertEqual(len(ids), self.service.serving.services.next_id._count)
         self.assertGreater(len(ids), 200)

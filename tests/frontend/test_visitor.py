@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from types import SimpleNamespace
 
+from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from exfront.frontend.services import RequestIds, Trusted
 from exfront.frontend.visitor import Visitor, visitor_of
 from exfront.wire.heads import parse_request
+from exfront.wire.inbound import ClientConnection
+from exfront.wire.patience import Patience
+from exfront.wire.roles import Limits
 
 
 def head(*lines: bytes, host: bytes = b"a.example", minor: int = 1) -> object:
@@ -19,9 +22,16 @@ def head(*lines: bytes, host: bytes = b"a.example", minor: int = 1) -> object:
     )
 
 
-def connection(peer: bytes = b"192.0.2.1", scheme: bytes = b"http") -> SimpleNamespace:
-    """As much of a client's connection as a visitor looks at."""
-    return SimpleNamespace(peer=peer, scheme=scheme, context=None)
+def connection(peer: bytes = b"192.0.2.1", scheme: bytes = b"http") -> ClientConnection:
+    """A client's connection that was never made."""
+    clock = Clock()
+    one = ClientConnection(NoSite(), Limits(), clock, Patience(clock))
+    one.peer, one.scheme = peer, scheme
+    return one
+
+
+class NoSite:
+    """A site that nobody asks."""
 
 
 class VisitorTests(unittest.TestCase):

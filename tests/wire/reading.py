@@ -24,7 +24,9 @@ class Reading(NamedTuple):
 
     def said(self) -> tuple[object, ...]:
         """All that the request says, for comparing: heads are equal only to themselves."""
-        return (*(getattr(self.head, name) for name in self.head.__slots__), self.body, self.trailers)
+        head = self.head
+        request = head.method, head.raw_target, head.target, head.path, head.minor, head.host, head.lines, head.noted
+        return (*request, head.length, head.keep_alive, self.body, self.trailers)
 
 
 def read_requests(pieces: Iterable[bytes]) -> Iterator[Reading]:
