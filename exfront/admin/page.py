@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;background:#fff;color:#1c1f23}"
-    "h1{font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .4rem}"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;min-width:20rem}"
+    "h1{font-size:1.5rem}a{color:inherit}h2{font-size:1.1rem;margin:2rem 0 .4rem}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse}"
     "th,td{text-align:left;padding:.25rem 1.2rem .25rem 0;border-bottom:1px solid #d5d9de;vertical-align:top}"
+    "tbody th{font-weight:400;color:#59616b}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.bad{color:#b00020;font-weight:600}"
-    "@media(prefers-color-scheme:dark){body{background:#15181c;color:#e6e8eb}th,td{border-color:#3a4048}.bad{color:#ff8a80}}"
+    "@media(prefers-color-scheme:dark){body{background:#15181c;color:#e6e8eb}th,td{border-color:#3a4048}"
+    "tbody th{color:#9aa3ad}.bad{color:#ff8a80}}"
 )
 POLICY = (
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
@@ -74,7 +76,7 @@ def _general(seen: dict[str, Any]) -> str:
     rows = [
         ("State", seen["state"], seen["state"] != "ready"),
         ("Version", seen["version"], False),
-        ("Running", f"{_span(seen['uptime'])}, since {seen['started']}", False),
+        ("Running", f"{_span(seen['uptime'])}, since {_moment(seen['started'])}", False),
         ("Reloads", reloads, seen["last_reload_refused"]),
         ("Directory", state, bool(directory and directory["reason"])),
         ("Client connections", f"{connections['open']} of at most {connections['most']}", False),
@@ -84,7 +86,7 @@ def _general(seen: dict[str, Any]) -> str:
         f'<tr><th scope="row">{name}</th><td{" class=bad" if bad else ""}>{escape(str(value))}</td></tr>\n'
         for name, value, bad in rows
     )
-    return f'<div class="wide"><table>\n{body}</table></div>\n'
+    return f'<div class="wide" role="region" aria-label="In general" tabindex="0"><table>\n{body}</table></div>\n'
 
 
 def _requests(seen: dict[str, Any]) -> Iterable[Sequence[Cell]]:
@@ -111,7 +113,8 @@ def _table(title: str, names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> 
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in shown)
     name = title.lower().replace(" ", "-")
     return (
-        f'<h2 id="{name}">{title}</h2>\n<div class="wide"><table aria-labelledby="{name}">\n'
+        f'<h2 id="{name}">{title}</h2>\n<div class="wide" role="region" aria-labelledby="{name}" tabindex="0">'
+        f'<table aria-labelledby="{name}">\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
     )
 
@@ -121,6 +124,11 @@ def _cell(value: Cell) -> str:
         bad = ' class="bad"' if value.startswith("unavailable") else ""
         return f"<td{bad}>{escape(value)}</td>"
     return f'<td class="n">{value}</td>'
+
+
+def _moment(iso: str) -> str:
+    """`2026-01-01T00:00:00+00:00` as people write it."""
+    return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _span(seconds: float) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.web.resource import IResource, Resource
-from twisted.web.util import Redirect
 
 from exfront.frontend.local import Page
 from exfront.frontend.relay import Relay
 
 if TYPE_CHECKING:
+    from twisted.web.server import Request
+
     from exfront.directory.logons import LogonScope
     from exfront.frontend.services import Services
     from exfront.model import RequestHead
@@ -63,6 +64,22 @@ class PageLeaf(Resource):
         return Page(self.name, self.resource, self.services, connection, head).begin()
 
 
+class RootRedirect(Resource):
+    """Leads elsewhere; for who does not follow by itself the address is the body."""
+
+    isLeaf = True
+
+    def __init__(self, location: bytes) -> None:
+        super().__init__()
+        self._location = location
+
+    def render(self, request: Request) -> bytes:
+        request.setResponseCode(302)
+        request.setHeader(b"location", self._location)
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return b"" if request.method == b"HEAD" else b"This page is at %b\n" % self._location
+
+
 def root_redirect(location: str) -> Resource:
     """Where "/" leads (F20). The location is relative, so that scheme, host and port stay the client's."""
-    return Redirect(location.encode("ascii"))
+    return RootRedirect(location.encode("ascii"))

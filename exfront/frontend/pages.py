@@ -18,7 +18,7 @@ _WORDS: dict[int, tuple[str, str]] = {
     400: ("Bad request", "The request could not be understood."),
     401: ("Please log on", "A name and a password are needed here, and those that came, if any, were not accepted."),
     403: ("Not allowed", "You may not open this page."),
-    404: ("Not found", "There is nothing at this address."),
+    404: ("Not found", "There is nothing at this address. Please check it for slips."),
     405: ("Not possible here", "This address cannot be used in that way."),
     408: ("Too slow", "The request took too long to arrive. Please try again."),
     413: ("Too large", "What was sent is larger than this server takes."),
@@ -39,14 +39,14 @@ _WORDS: dict[int, tuple[str, str]] = {
 
 HINTS = MappingProxyType(
     {
-        "name-the-mailbox": "Name the mailbox in the address: add its name and a slash at the end.",
-        "no-mailbox": "There is no mailbox of that name.",
-        "http-disabled": "Access over the web is switched off for this mailbox.",
+        "name-the-mailbox": "Name the mailbox in the address: put its name and a slash at the end.",
+        "no-mailbox": "There is no mailbox of that name. Please check the address.",
+        "http-disabled": "Access over the web is switched off for this mailbox. Its administrator can switch it on.",
         "not-in-domain": "Your account has no address in this site's domain.",
         "tls-needed": "This page works over https only.",
     }
 )
-"""What may be added for the reason of a `Refuse`: only what its owner may know."""
+"""What is said for the reason of a `Refuse` in place of the status's own sentence: only what its owner may know."""
 
 _STYLE = (
     ":root{color-scheme:light dark}"
@@ -60,6 +60,7 @@ _REFUSED_HTML = re.compile(rb"(?:text|\*)/(?:html|\*)\s*;(?:[^,]*;)?\s*q=0(?:\.0
 
 class _Template(NamedTuple):
     before: bytes
+    sentence: bytes
     between: bytes
     after: bytes
 
@@ -68,14 +69,19 @@ def _html(status: int, title: str, sentence: str) -> _Template:
     before = (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{status} {escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="robots" content="noindex">\n'
-        f'<style>{_STYLE}</style>\n</head>\n<body>\n<main role="main">\n<h1>{escape(title)}</h1>\n<p>{escape(sentence)}</p>\n'
+        f'<style>{_STYLE}</style>\n</head>\n<body>\n<main role="main">\n<h1>{escape(title)}</h1>\n'
     )
-    between = f'<p class="id">Error {status}. If you ask for help, please say this number: <code>'
-    return _Template(before.encode(), between.encode(), b"</code></p>\n</main>\n</body>\n</html>\n")
+    between = f'<p class="id">Error {status}. If you ask for help, please pass on this number: <code>'
+    return _Template(
+        before.encode(),
+        f"<p>{escape(sentence)}</p>\n".encode(),
+        between.encode(),
+        b"</code></p>\n</main>\n</body>\n</html>\n",
+    )
 
 
 def _text(status: int, title: str, sentence: str) -> _Template:
-    return _Template(f"{title}\n\n{sentence}\n".encode(), f"\nError {status}, request ".encode(), b"\n")
+    return _Template(f"{title}\n\n".encode(), f"{sentence}\n".encode(), f"\nError {status}, request ".encode(), b"\n")
 
 
 _PAGES = MappingProxyType({status: (_html(status, *words), _text(status, *words)) for status, words in _WORDS.items()})
@@ -84,11 +90,12 @@ _PAGES = MappingProxyType({status: (_html(status, *words), _text(status, *words)
 def page(status: int, request_id: str, accept_html: bool, hint: str = "") -> tuple[bytes, bytes]:
     """The content type and the body of the page for `status`; a status without a page of its own gets that of 400 or 500's words.
 
-    `hint` is one more sentence (see `HINTS`), plain text; a 401 page never shows one, so that all are alike but for the id (F27).
+    `hint`, plain text, stands in place of the status's sentence (see `HINTS`); a 401 page never shows one, so that all are alike but
+    for the id (F27).
     """
     html, text = _PAGES.get(status) or _other(status)
     template = html if accept_html else text
-    middle = b""
+    middle = template.sentence
     if hint and status != 401:
         middle = f"<p>{escape(hint)}</p>\n".encode() if accept_html else f"{_one_line(hint)}\n".encode()
     shown = escape(request_id) if accept_html else _one_line(request_id)

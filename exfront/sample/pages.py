@@ -28,7 +28,7 @@ PAGE = """<!DOCTYPE html>
 :root {{ color-scheme: light dark }}
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem }}
 h1 {{ margin-bottom: 0 }}
-.server {{ margin-top: 0; opacity: .8 }}
+.server {{ margin-top: 0 }}
 nav ul {{ display: flex; flex-wrap: wrap; gap: .5rem; list-style: none; padding: 0 }}
 nav a {{ display: block; padding: .3rem .8rem; border: 1px solid; border-radius: .4rem; text-decoration: none }}
 nav a[aria-current] {{ font-weight: bold; background: color-mix(in srgb, currentcolor 12%, transparent) }}
@@ -37,6 +37,12 @@ caption {{ text-align: left; font-weight: bold; padding: .5rem 0 }}
 th, td {{ text-align: left; vertical-align: top; padding: .25rem .5rem; border-top: 1px solid #8886; overflow-wrap: anywhere }}
 th {{ white-space: nowrap; font-weight: normal }}
 code {{ overflow-wrap: anywhere }}
+@media (max-width: 36rem) {{
+h1 {{ font-size: 1.6rem }}
+th, td {{ display: block; padding-inline: 0 }}
+th {{ font-weight: bold; padding-bottom: 0 }}
+td {{ border: 0; padding-top: 0 }}
+}}
 </style>
 </head>
 <body>

@@ -55,7 +55,7 @@ class PageTests(SynchronousTestCase):
         """The two largest units; decimal prefixes."""
         for uptime, words in ((0, "0 s"), (61, "1 min 1 s"), (3600, "1 h"), (90061.9, "1 d 1 h"), (86400, "1 d")):
             rows = Cells(status_page(seen(uptime=uptime))).tables["general"]
-            self.assertIn(["Running", f"{words}, since 2026-01-01T00:00:00+00:00"], rows)
+            self.assertIn(["Running", f"{words}, since 2026-01-01 00:00:00 UTC"], rows)
         for size, words in (
             (0, "0 B"),
             (999, "999 B"),
