@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from exfront.frontend.answers import challenge, error_answer
-from exfront.frontend.visitor import visitor_of
+from exfront.frontend.visitor import request_id_of, visitor_of
 from exfront.ledger import Finished
 from exfront.model import (
     AskDirectory,
@@ -42,9 +42,6 @@ _finished = tuple.__new__
 """Makes a `Finished` of a plain tuple, without the call that names its fields: one is made for every request."""
 
 _log = Logger(__name__)  # compiled, the module has no frame to take it from
-
-LONGEST_ID = 128
-"""Bytes of a request id that a trusted proxy may send."""
 
 
 class Errand:
@@ -79,9 +76,9 @@ class Errand:
         self._head = head
         self._started = services.now()
         visitor = self._visitor = visitor_of(client, head, services.trusts)
-        self.request_id: bytes = services.next_id()
-        if visitor.trusted:
-            self.request_id = head.noted.get(b"x-request-id", b"")[:LONGEST_ID] or self.request_id
+        self.request_id: bytes = (
+            request_id_of(visitor, head, services.next_id) if visitor.trusted else services.next_id()
+        )
         self._identity: LoggedOn | None = None
         self._user = ""
         self._server: Server | None = None

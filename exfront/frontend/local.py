@@ -13,6 +13,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
 from exfront.frontend.answers import answer, error_answer
+from exfront.frontend.visitor import request_id_of, visitor_of
 from exfront.ledger import Finished
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Page:
         self._lines = b""
         self._over = False
         self._request: PageRequest | None = None
-        self.request_id = services.next_id()
+        visitor = visitor_of(connection, head, services.trusts)
+        self._peer = visitor.client.address
+        self.request_id = request_id_of(visitor, head, services.next_id)
         self.answering = False
 
     def begin(self) -> Page | None:
@@ -215,7 +218,7 @@ class Page:
         services = self._services
         services.ledger.record(
             Finished(
-                self._connection.peer,
+                self._peer,
                 head.method,
                 head.raw_target,
                 head.minor,

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from exfront.frontend.answers import answer, error_answer
+from exfront.frontend.visitor import request_id_of, visitor_of
 from exfront.ledger import Finished
 from exfront.wire.inbound import ClientConnection
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from exfront.errors import MessageError
     from exfront.frontend.services import Services
     from exfront.frontend.tree import Tree
+    from exfront.frontend.visitor import Visitor
     from exfront.model import RequestHead
     from exfront.wire.patience import Patience
     from exfront.wire.roles import Limits, Receiver
@@ -91,12 +93,15 @@ class FrontSite:
             self._refuse(connection, head, 405, "trace")
             return
         whole, sent = answer(200, b"", b"", head, not connection.persists)
-        self._answered(connection, head, 200, whole, sent, "", self.services.next_id())
+        visitor = visitor_of(connection, head, self.services.trusts)
+        request_id = request_id_of(visitor, head, self.services.next_id)
+        self._answered(connection, head, 200, whole, sent, "", request_id, visitor)
 
     def _refuse(self, connection: ClientConnection, head: RequestHead, status: int, reason: str) -> None:
-        request_id = self.services.next_id()
+        visitor = visitor_of(connection, head, self.services.trusts)
+        request_id = request_id_of(visitor, head, self.services.next_id)
         whole, sent = error_answer(status, request_id, head, reason=reason, close=not connection.persists)
-        self._answered(connection, head, status, whole, sent, reason, request_id)
+        self._answered(connection, head, status, whole, sent, reason, request_id, visitor)
 
     def _answered(
         self,
@@ -107,11 +112,12 @@ class FrontSite:
         sent: int,
         reason: str,
         request_id: bytes,
+        visitor: Visitor,
     ) -> None:
         connection.write(whole)
         self.services.ledger.record(
             Finished(
-                connection.peer,
+                visitor.client.address,
                 head.method,
                 head.raw_target,
                 head.minor,

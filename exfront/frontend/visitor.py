@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING
 from exfront.policy.headers import Client, believed_client, markers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exfront.frontend.services import Trusted
     from exfront.model import RequestHead
     from exfront.wire.inbound import ClientConnection
+
+
+LONGEST_ID = 128
+"""Bytes of a request id that a trusted proxy may send."""
 
 
 class Visitor:
@@ -48,3 +54,9 @@ def visitor_of(connection: ClientConnection, head: RequestHead, trusts: Trusted)
     assert isinstance(visitor, Visitor)
     visitor.read(head, connection, trusts)
     return visitor
+
+
+def request_id_of(visitor: Visitor, head: RequestHead, next_id: Callable[[], bytes]) -> bytes:
+    """The request's id: a trusted proxy's where it sent one, so that one id leads through every log, else a new one."""
+    given = head.noted.get(b"x-request-id", b"")[:LONGEST_ID] if visitor.trusted else b""
+    return given or next_id()

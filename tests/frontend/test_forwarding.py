@@ -141,6 +141,32 @@ class MarkerTests(FrontCase):
         (record,) = await self.recorded(1)
         self.assertEqual((record["peer"], record["request_id"]), ("192.0.2.7", "from-proxy"))
 
+    async def test_trusted_proxy_without_back_end(self) -> None:
+        """F3: answers of our own go by a trusted proxy's client and id, too."""
+        self.start(backend1=1, front="trusted_proxies = 127.0.0.0/8")
+        client = await self.client()
+        from_proxy = (b"X-Forwarded-For: 192.0.2.7", b"X-Request-Id: from-proxy")
+        for status, request in (
+            (404, get(b"/nowhere", *from_proxy)),
+            (400, get(b"/all/../x", *from_proxy)),
+            (200, get(b"*", *from_proxy, method=b"OPTIONS")),
+        ):
+            answer = await client.ask(request)
+            self.assertEqual(answer.status, status)
+            if status != 200:
+                self.assertEqual(answer.one(b"X-Request-Id"), b"from-proxy")
+        for record in await self.recorded(3):
+            self.assertEqual((record["peer"], record["request_id"]), ("192.0.2.7", "from-proxy"))
+
+    async def test_id_of_nobody(self) -> None:
+        """F3: an untrusted client's id and address count nowhere."""
+        self.start(backend1=1, front="trusted_proxies = 10.0.0.0/8")
+        client = await self.client()
+        answer = await client.ask(get(b"/nowhere", b"X-Forwarded-For: 192.0.2.7", b"X-Request-Id: spoofed"))
+        (record,) = await self.recorded(1)
+        self.assertEqual((record["peer"], answer.one(b"X-Request-Id")), ("127.0.0.1", record["request_id"].encode()))
+        self.assertNotEqual(record["request_id"], "spoofed")
+
     async def test_request_id_on_error_page(self) -> None:
         """F3: the id on an error page is the one in the log, and the one the back-end saw."""
         back_end = self.back_end()

@@ -18,6 +18,7 @@ FORMS = """\
 listen = tcp:0:interface=127.0.0.1
 log_format = json
 access_log = -
+{front}
 
 [virtual-server default]
 hosts = *
@@ -58,6 +59,15 @@ class RootTests(FrontCase):
         self.assertEqual((answer.status, answer.one(b"Location")), (302, b"/all/start"))
         (record,) = await self.recorded(1)
         self.assertEqual(answer.one(b"X-Request-Id"), record["request_id"].encode())
+
+    async def test_trusted_proxy(self) -> None:
+        """F3, F20: a page, too, goes by a trusted proxy's client and id."""
+        self.start(FORMS, backend1=1, front="trusted_proxies = 127.0.0.0/8")
+        client = await self.client()
+        answer = await client.ask(get(b"/", b"X-Forwarded-For: 192.0.2.7", b"X-Request-Id: from-proxy"))
+        (record,) = await self.recorded(1)
+        self.assertEqual(answer.one(b"X-Request-Id"), b"from-proxy")
+        self.assertEqual((record["peer"], record["request_id"]), ("192.0.2.7", "from-proxy"))
 
     async def test_forms(self) -> None:
         """A small body is taken and the connection goes on; one of more than 64 KiB gets 413; a broken form is the client's fault."""
