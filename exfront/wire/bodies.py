@@ -15,11 +15,11 @@ from exfront.errors import IncompleteBody, MessageError
 from exfront.wire.grammar import FIELD_LINES, TOKEN
 from exfront.wire.heads import refuse_hopeless
 
-_QUOTED = rb"\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+\""
+_QUOTED = rb"\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*\""
 # BWS (RFC 9112 7.1.1) is taken behind `;` and around `=`, where nothing can be misread; never next to the size.
-_EXTENSION = rb";[ \t]*+" + TOKEN + rb"++(?:[ \t]*+=[ \t]*+(?:" + TOKEN + rb"++|" + _QUOTED + rb"))?+"
-_size_line = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:" + _EXTENSION + rb")*+\r\n").match
-_size_line_begun = re.compile(rb"(?:[0-9A-Fa-f]{1,16}+(?:;[\t\x20-\x7e\x80-\xff]*+)?+\r?)?\Z").match
+_EXTENSION = rb";[ \t]*+" + TOKEN + rb"++(?:[ \t]*+=[ \t]*+(?:" + TOKEN + rb"++|" + _QUOTED + rb"))?"
+_size_line = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:" + _EXTENSION + rb")*\r\n").match
+_size_line_begun = re.compile(rb"(?:[0-9A-Fa-f]{1,16}+(?:;[\t\x20-\x7e\x80-\xff]*+)?\r?)?\Z").match
 _section = re.compile(FIELD_LINES + rb"\Z").match
 
 # Connection, routing, request modifiers, authentication, response control and content format (RFC 9110 6.5.1), and what exfront itself

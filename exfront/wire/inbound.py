@@ -148,7 +148,7 @@ class ClientConnection(ClientLine):
                     data = self._incomplete(data, begun)
                     continue
                 if end > self._limits.max_head_size:
-                    raise MessageError(431, "the request head is too large")
+                    raise _too_large(data, self._limits.max_head_size)
                 if len(data) == end:
                     self._buffer = b""
                     self._take(parse_request(data))
@@ -175,7 +175,7 @@ class ClientConnection(ClientLine):
             self.deadline = self._now() + self._limits.header_timeout
         self._buffer = data
         if len(data) > self._limits.max_head_size:
-            raise MessageError(431, "the request head is too large")
+            raise _too_large(data, self._limits.max_head_size)
         return b""
 
     def _take(self, head: RequestHead) -> None:
@@ -379,6 +379,13 @@ class ClientConnection(ClientLine):
             self._look_for_life()
         else:
             self.deadline = FOREVER
+
+
+def _too_large(data: bytes, most: int) -> MessageError:
+    """A head of more than `most` bytes: it is the target where that many bytes do not hold the first line (RFC 9110 15.5.15)."""
+    if data.find(b"\r\n", 0, most) < 0:
+        return MessageError(414, "the request target is too long")
+    return MessageError(431, "the request head is too large")
 
 
 classImplements(ClientConnection, IProtocol, IHalfCloseableProtocol, IPushProducer)

@@ -117,7 +117,7 @@ class ServerConnection:
         if self._body is not None and attempt is not None:
             self._end_of_stream(attempt)
         elif attempt is not None:
-            self._fail("closed without an answer")
+            self._fail("closed without an answer", owed=self._owed)
         self._discard()
 
     def writeConnectionLost(self) -> None:
@@ -132,7 +132,7 @@ class ServerConnection:
                 self._attempt = None
                 attempt.broken_off("the back-end closed")
             else:
-                self._fail("reset without an answer")
+                self._fail("reset without an answer", owed=self._owed)
         self._pool.lost(self)
         self._body = None
         self.transport = None  # type: ignore[assignment]
@@ -162,6 +162,8 @@ class ServerConnection:
             self._sent_whole = True
             if self._body is None:
                 self.deadline = self._now() + self._response_timeout
+        elif self._body is None and not self.transport.write_paused:
+            self.deadline = FOREVER  # it sends after all, without the word it was to wait for (RFC 9110 10.1.1)
         if data:
             self.write(data)
 
@@ -322,10 +324,15 @@ class ServerConnection:
 
     # failures
 
-    def _fail(self, reason: str, timed_out: bool = False) -> None:
+    @property
+    def _owed(self) -> bool:
+        """Whether it is the client that keeps the exchange waiting: its body has not come whole, and what came is sent."""
+        return not self._sent_whole and not self.transport.write_paused
+
+    def _fail(self, reason: str, timed_out: bool = False, owed: bool = False) -> None:
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
-            attempt.unanswered(Unanswered(reason, timed_out, self.kept_alive))
+            attempt.unanswered(Unanswered(reason, timed_out, self.kept_alive, owed))
 
     def _break_off(self, reason: str) -> None:
         attempt, self._attempt = self._attempt, None
@@ -349,7 +356,7 @@ class ServerConnection:
         elif self._body is not None:
             self._break_off("the back-end stopped in the middle of its answer")
         else:
-            self._fail("no answer in time", timed_out=True)
+            self._fail("no answer in time", timed_out=True, owed=self._owed)
             self._discard()
 
     # back-pressure

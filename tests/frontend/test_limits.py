@@ -32,6 +32,12 @@ class SizeTests(FrontCase):
         """A head beyond max_head_size: 431, whole or not."""
         await self.refused(get(b"/all/", b"X: " + b"y" * 4096), 431)
 
+    async def test_long_target(self) -> None:
+        """A head that is too large in its first line: 414 (RFC 9110 15.5.15), whole or not."""
+        target = b"/all/" + b"y" * 5000
+        await self.refused(get(target), 414)
+        await self.refused(b"GET " + target, 414)
+
     async def test_head_unfinished(self) -> None:
         """431 comes before the end of such a head."""
         await self.refused(get(b"/all/")[:-2] + b"X: " + b"y" * 5000, 431)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from types import ModuleType
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from exfront.errors import MessageError
+from exfront.wire import bodies, grammar, heads
 from exfront.wire.heads import field, head_end, parse_request, parse_response, skip_empty_lines
 
 BROWSER = (
@@ -280,3 +284,24 @@ class BufferTests(SynchronousTestCase):
         self.assertEqual(field(lines, b"c"), b"")
         self.assertIsNone(field(lines, b"b"))
         self.assertIsNone(field(lines, b"x.b"))
+
+
+def patterns_of(*modules: ModuleType) -> list[re.Pattern[bytes]]:
+    """The compiled expressions of some modules, also those of which only a bound method is kept."""
+    found = []
+    for value in (value for module in modules for value in vars(module).values()):
+        pattern = getattr(value, "__self__", value)
+        if isinstance(pattern, re.Pattern):
+            found.append(pattern)
+    return found
+
+
+class GrammarTests(SynchronousTestCase):
+    """The expressions themselves."""
+
+    def test_no_group_repeats_possessively(self) -> None:
+        """Python before 3.11.5 accepts too much where a group repeats possessively: no expression does that."""
+        sources = [one.pattern for one in patterns_of(grammar, heads, bodies)]
+        self.assertGreater(len(sources), 12)
+        for source in sources:
+            self.assertIsNone(re.search(rb"(?<!\\)\)(?:[*+?]|\{[0-9,]*\})\+", source), source)
