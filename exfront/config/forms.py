@@ -85,7 +85,7 @@ def number(low: float, high: float, unit: str = "seconds", above: bool = False) 
             raise ValueError
         return value
 
-    return Form(parse, f"{unit}, {'more than' if above else 'from'} {low:g}, at most {high:g}")
+    return Form(parse, f"{unit}, {'more than' if above else 'from'} {low:g}, at most {high:.15g}")
 
 
 def patience() -> Form:

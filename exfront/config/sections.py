@@ -147,7 +147,7 @@ def _read_item(section: Section, key: Key, item: Item, folder: Path) -> Iterator
     """Puts the value into the section, or tells every mistake in it."""
     if not item.pieces:
         if key.default or key.required:
-            yield section.mistake(key.name, f"found nothing, allowed is {_allowed(section.table, key)}", item.line)
+            yield section.mistake(key.name, f"found nothing, allowed is {allowed(section.table, key)}", item.line)
         return
     section.given[key.name] = item.line
     runaway = _runaway(key.form, item.pieces)
@@ -198,15 +198,15 @@ def _parsed(table: Table, key: Key, text: str, folder: Path, hidden: bool) -> tu
     except ValueError as error:
         why = f" ({error})" if isinstance(error, Unfit) else ""
         guess = did_you_mean(text, _served(table, key))
-        return None, f"found {found}{why}, allowed is {_allowed(table, key)}{guess}"
+        return None, f"found {found}{why}, allowed is {allowed(table, key)}{guess}"
     refusal = unserved(table.title, key.name, text)
     if refusal is not None:
         return None, f"found {found}, which is not served by this version, allowed is {refusal.allowed}"
     return value, ""
 
 
-def _allowed(table: Table, key: Key) -> str:
-    """What the key allows, without what this version does not serve."""
+def allowed(table: Table, key: Key) -> str:
+    """What a value of the key may be, without what this version does not serve."""
     served = _served(table, key)
     return key.form.allowed if len(served) == len(key.form.choices) else ", ".join(served)
 
@@ -220,7 +220,7 @@ def _served(table: Table, key: Key) -> list[str]:
 def _missing(section: Section) -> Iterator[Mistake]:
     for key in section.table.keys:
         if key.required and key.name not in section.given:
-            yield section.mistake(key.name, f"found nothing, allowed is {_allowed(section.table, key)}")
+            yield section.mistake(key.name, f"found nothing, allowed is {allowed(section.table, key)}")
 
 
 def _foreign(section: Section) -> Iterator[Mistake]:

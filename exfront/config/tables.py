@@ -81,7 +81,7 @@ FRONT_END = Table(
             "listen",
             forms.list_of(names.listening_address(), forms.LINES, "one a line"),
             "tcp:80",
-            "where clients connect; tls:443 too where [tls] certificates is given",
+            "where clients connect, one a line",
         ),
         Key("admin", names.control_address(), "", "the control socket; none by default"),
         Key(
@@ -142,7 +142,7 @@ _CUSTOM = (SchemaName.CUSTOM,)
 DIRECTORY = Table(
     "directory",
     (
-        Key("url", _URLS, "", "the directory's servers, tried in order", required=True),
+        Key("url", _URLS, "", "the directory's servers, one a line, tried in order", required=True),
         Key("schema", forms.one_of(SchemaName), "exchange", "how entries say who lives where"),
         Key(
             "base", directory_names.distinguished_name(), "", "where accounts are; empty is everywhere (global catalog)"

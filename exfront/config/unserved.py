@@ -1,6 +1,6 @@
 """What the configuration's syntax has and this version does not serve yet: one line each, to be deleted with the work that serves it.
 
-Owns the list and its wording. Whether the value is well-formed at all is decided before.
+Owns the lists and their wording. Whether the value is well-formed at all is decided before.
 """
 
 from __future__ import annotations
@@ -31,6 +31,29 @@ UNSERVED = (
     Unserved("failover", "probe", "", "none"),
     Unserved("store", "url", "redis", "memory:"),
 )
+
+WITHOUT_EFFECT = (
+    ("front-end", "key_file"),
+    ("tls", "certificates"),
+    ("tls", "minimum_version"),
+    ("tls", "redirect_http"),
+    ("tls", "hsts"),
+    ("directory", "write_url"),
+    ("directory", "resolver"),
+    ("virtual-server", "warn_days"),
+    ("virtual-directory", "affinity_cookie"),
+    ("virtual-directory", "affinity_separator"),
+    ("virtual-directory", "sessions"),
+    ("virtual-directory", "rebalance"),
+    ("virtual-directory", "rebalance_rate"),
+    ("virtual-directory", "session_timeout"),
+    ("back-end", "route"),
+    ("failover", "probe_interval"),
+    ("failover", "referral_status"),
+    ("failover", "referral_header"),
+    ("store", "url"),
+)
+"""Section and key whose values are checked and then change nothing: they belong to what is not served. For the documentation."""
 
 
 def unserved_values(section: str, key: str) -> frozenset[str]:
