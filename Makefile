@@ -64,7 +64,7 @@ test-pure: $(VENV)/dev.stamp
 	@$(PURE) $(CURDIR)/$(BIN)/python -m tests.run $(TESTS)
 
 coverage: $(VENV)/dev.stamp
-	@$(PURE) $(CURDIR)/$(BIN)/coverage run -m tests --temp-directory="$$(mktemp -d)/trial" $(or $(TESTS),tests) >/dev/null; cd build/pure && $(CURDIR)/$(BIN)/coverage report --skip-covered --show-missing
+	@$(PURE) $(CURDIR)/$(BIN)/coverage run -m tests --temp-directory="$$(mktemp -d)/trial" $(or $(TESTS),tests) >/dev/null; $(CURDIR)/$(BIN)/coverage report --skip-covered --show-missing
 
 pure:
 	rm -f build/heart.stamp exfront__mypyc*.so
