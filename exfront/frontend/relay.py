@@ -158,8 +158,9 @@ class Relay(Errand):
             return
         waits = not self._kept and b"expect" in noted
         connection.send(self, head.method, carried + self._kept_body(), self._body_whole, waits)
-        # it may have waited for the connection (`body_received`), and what follows a whole body is to be read, too
-        self._client.transport.resumeProducing()
+        if not connection.transport.write_paused:
+            # it may have waited for the connection (`body_received`), and what follows a whole body is to be read, too
+            self._client.transport.resumeProducing()
         self._forget_large_body()
 
     def _kept_body(self) -> bytes:

@@ -66,18 +66,19 @@ def may_retry(method: bytes, outcome: Outcome, replayable: bool) -> bool:
         case Unreached():
             return True
         case Unanswered():
-            return replayable and method in REPEATABLE
+            # another server would wait for the same body
+            return replayable and method in REPEATABLE and not (outcome.owed and outcome.timed_out)
         case _:
             return False
 
 
 def marks_server(outcome: Outcome) -> bool:
-    """Whether the outcome says that the server is unavailable (F62)."""
+    """Whether the outcome says that the server is unavailable (F62). A client that keeps its body back can bring about no mark."""
     match outcome:
         case Unreached():
             return not outcome.ours
         case Unanswered():
-            return outcome.timed_out or not outcome.kept_alive
+            return not outcome.owed and (outcome.timed_out or not outcome.kept_alive)
         case _:
             return False
 

@@ -27,6 +27,8 @@ class Unanswered(NamedTuple):
     timed_out: bool = False
     kept_alive: bool = False
     """The connection had carried a request before, so that its end may be no more than the end of its idle time."""
+    owed: bool = False
+    """The client had not sent all of its body, and the back-end was reading: it may have lost patience with the client."""
 
 
 class Referred(NamedTuple):
