@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory, IReactorTime
 
     from exfront.backend.pools import Pools
+    from exfront.backend.prober import Prober
     from exfront.config.settings import BackEnd, Settings
     from exfront.directory.logons import Logons
     from exfront.directory.service import Directory
@@ -52,6 +53,7 @@ class Lasting(NamedTuple):
     pools: Pools
     patience: Patience
     log_file: LogFile
+    prober: Prober
 
 
 class FrontEndService(Service):
@@ -118,6 +120,7 @@ class FrontEndService(Service):
         self.open()
         super().startService()
         self._lasting.patience.start()
+        self._lasting.prober.start()
         if self._serving.directory is not None:
             self._serving.directory.start()
         self._log.info("exfront serves on {ports}", ports=", ".join(self.ports))
@@ -182,6 +185,7 @@ class FrontEndService(Service):
         lasting.pools.configure(failover.connect_timeout, failover.response_timeout)
         health = new.services.health
         health.configure(failover.unavailable)
+        lasting.prober.configure(failover.probe, failover.probe_interval)
         moved = _changed(old.settings.back_ends, new.settings.back_ends)
         health.forget([server for server in health.marks if {server.name, server.name.partition(".")[0]} & moved])
         if new.directory is not None:
@@ -212,6 +216,7 @@ class FrontEndService(Service):
         if left:
             self._log.warn("{left} connections were closed before their requests ended (drain_timeout)", left=left)
         self._ports.close()
+        lasting.prober.stop()
         lasting.patience.stop()
         lasting.pools.close()
         retiring, self._retiring = self._retiring, {}

@@ -22,6 +22,7 @@ from exfront import __version__
 from exfront.admin.status import status_factory
 from exfront.backend.health import HealthBoard
 from exfront.backend.pools import Pools
+from exfront.backend.prober import Prober
 from exfront.compiled import PACKAGE, changed, state
 from exfront.config.mistakes import Mistake
 from exfront.config.reader import load
@@ -142,7 +143,8 @@ def make_service(settings: Settings, reactor: Any, path: Path) -> FrontEndServic
     first = serving(settings)
     site = FrontSite(first.tree, first.services)
     factory = ClientFactory(site, first.limits, front.max_connections, reactor, patience)
-    lasting = Lasting(site, factory, pools, patience, log_file)
+    prober = Prober(reactor, health, pools, failover.probe, failover.probe_interval)
+    lasting = Lasting(site, factory, pools, patience, log_file, prober)
     service = FrontEndService(reactor, first, lasting, lambda: serving(load(path)))
     service.status = status_factory(service, reactor, time.time)
     return service

@@ -93,6 +93,8 @@ EXAMPLES = {
         "connect_timeout": "1.5",
         "response_timeout": "120",
         "replay_limit": "262144",
+        "probe": "/alive",
+        "probe_interval": "5",
     },
 }
 """One value for each key that does something, by section."""

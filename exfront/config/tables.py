@@ -335,9 +335,9 @@ FAILOVER = Table(
             "probe",
             forms.text_like(r"/[!-~]*", "a path that begins with /"),
             "",
-            "a path to ask unavailable servers for; empty is never",
+            "a path that unavailable servers are asked for; an answer below 500 ends the mark; empty is never",
         ),
-        Key("probe_interval", forms.patience(), "10", "seconds between probes"),
+        Key("probe_interval", forms.patience(), "10", "seconds between two such questions"),
         Key("referral_status", forms.whole(300, 599), "421", "the status of 'not here, there'"),
         Key(
             "referral_header",

@@ -28,7 +28,6 @@ UNSERVED = (
     Unserved("virtual-directory", "authentication", "forms", "basic, none"),
     Unserved("virtual-directory", "kind", "application", "mailbox, public, tree, forward"),
     Unserved("virtual-directory", "kind", "password", "mailbox, public, tree, forward"),
-    Unserved("failover", "probe", "", "none"),
     Unserved("store", "url", "redis", "memory:"),
 )
 
@@ -48,7 +47,6 @@ WITHOUT_EFFECT = (
     ("virtual-directory", "rebalance_rate"),
     ("virtual-directory", "session_timeout"),
     ("back-end", "route"),
-    ("failover", "probe_interval"),
     ("failover", "referral_status"),
     ("failover", "referral_header"),
     ("store", "url"),

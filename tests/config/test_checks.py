@@ -182,13 +182,11 @@ class UnservedTests(SynchronousTestCase):
         [virtual-directory password]
         path = /iisadmpwd
         kind = password
-        [failover]
-        probe = /alive
         [store]
         url = redis://127.0.0.1
         """
         mistakes = mistakes_in(text)
-        self.assertEqual([one.line for one in mistakes], [4, 5, 7, 9, 12, 16, 18, 20])
+        self.assertEqual([one.line for one in mistakes], [4, 5, 7, 9, 12, 16, 18])
         for mistake in mistakes:
             self.assertIn("which is not served by this version, allowed is ", mistake.text)
 
@@ -213,12 +211,9 @@ class UnservedTests(SynchronousTestCase):
             url = srv:adatum.com
             [virtual-server default]
             authentication = forms
-            [failover]
-            probe = /alive
             [store]
             url = redis://127.0.0.1
             """
         )
         self.assertEqual(found.front_end.listen, ("tcp:80", "tls:443"))
-        self.assertEqual(found.failover.probe, "/alive")
         self.assertEqual(found.store.url, "redis://127.0.0.1")

@@ -253,7 +253,7 @@ KEYS: dict[tuple[str, str], tuple[dict[str, Any], tuple[str, ...]]] = {
     ("failover", "connect_timeout"): PATIENCE,
     ("failover", "response_timeout"): PATIENCE,
     ("failover", "replay_limit"): ({"0": 0, "65536": 65536}, ("-1", str((1 << 30) + 1))),
-    ("failover", "probe"): ({}, ("alive", "/a b", "/alive")),
+    ("failover", "probe"): ({"/alive?x": "/alive?x", "/": "/"}, ("alive", "/a b")),
     ("failover", "probe_interval"): PATIENCE,
     ("failover", "referral_status"): ({"421": 421, "300": 300, "599": 599}, ("200", "299", "600")),
     ("failover", "referral_header"): TOKEN,

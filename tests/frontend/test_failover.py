@@ -61,12 +61,14 @@ replay_limit = 1000
 class FailoverCase(FrontCase):
     """Three back-ends, asked in their order; backend1 in the test's hands."""
 
+    ini = THREE
+
     def setUp(self) -> None:
         super().setUp()
         self.one = self.back_end()
         self.two = self.back_end(lambda _: ok(b"two"))
         self.three = self.back_end(lambda _: ok(b"three"))
-        self.start(THREE, clock=True, backend1=self.one, backend2=self.two, backend3=self.three)
+        self.start(self.ini, clock=True, backend1=self.one, backend2=self.two, backend3=self.three)
 
     @property
     def health(self) -> HealthBoard:
