@@ -9,6 +9,7 @@ A parser gets the text and the folder that relative paths start from. It raises 
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from dataclasses import dataclass
@@ -132,11 +133,20 @@ def path() -> Form:
 
 
 def log_path() -> Form:
-    """A file, or None for standard output."""
-    return Form(
-        lambda text, folder: None if text == "-" else folder / text,
-        "a path, relative to this file, or - for standard output",
-    )
+    """A file, or None for standard output. Its folder is made at the start, where it is missing."""
+
+    def parse(text: str, folder: Path) -> Path | None:
+        if text == "-":
+            return None
+        file = folder / text
+        if text.endswith("/") or os.path.isdir(file):
+            raise Unfit("it is a folder")
+        nearest = next((one for one in file.parents if os.path.lexists(one)), None)
+        if nearest is not None and not os.path.isdir(nearest):
+            raise Unfit(f"{nearest.name} is not a folder")
+        return file
+
+    return Form(parse, "a path, relative to this file, or - for standard output")
 
 
 def existing_file(text: str, folder: Path) -> Path:

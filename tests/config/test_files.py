@@ -30,6 +30,33 @@ class FileCase(SynchronousTestCase):
         return path
 
 
+class LogFileTests(FileCase):
+    """`access_log`."""
+
+    def test_refused(self) -> None:
+        """C1: what can never become a file is told by `--check`, too, and not only by a start."""
+        self.put("file", b"")
+        (self.folder / "folder").mkdir()
+        (self.folder / "nowhere").symlink_to("gone")
+        for path, why in (
+            ("folder", "it is a folder"),
+            ("new/", "it is a folder"),
+            ("file/access.log", "file is not a folder"),
+            ("file/log/access.log", "file is not a folder"),
+            ("nowhere/access.log", "nowhere is not a folder"),
+        ):
+            (mistake,) = mistakes_in(f"[directory]\nurl = ldap://a\n[front-end]\naccess_log = {path}\n", self.folder)
+            self.assertEqual((mistake.line, mistake.key), (4, "access_log"))
+            self.assertIn(f"'{path}' ({why})", mistake.text)
+
+    def test_folder_to_be_made(self) -> None:
+        """A file that is there, or one in folders that are not there yet, is as good."""
+        self.put("file", b"")
+        for path in ("file", "folder/of/folders/access.log"):
+            found = settings_from(f"[directory]\nurl = ldap://a\n[front-end]\naccess_log = {path}\n", self.folder)
+            self.assertEqual(found.front_end.access_log, self.folder / path)
+
+
 class SecretFileTests(FileCase):
     """`bind_password_file`."""
 
