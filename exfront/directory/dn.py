@@ -36,4 +36,12 @@ def parent(normal: str) -> str:
 
 def _normal_rdn(part: str) -> str:
     name, equals, value = part.partition("=")
-    return f"{name.strip()}{equals}{value.strip()}".casefold()
+    return f"{_stripped(name)}{equals}{_stripped(value)}".casefold()
+
+
+def _stripped(text: str) -> str:
+    """`text` without the white space around it; a space behind a backslash belongs to the text."""
+    bare = text.strip()
+    backslashes = len(bare) - len(bare.rstrip("\\"))
+    rest = text.lstrip()[len(bare) :]
+    return bare + rest[:1] if backslashes % 2 else bare

@@ -23,8 +23,13 @@ class NormalDn(SynchronousTestCase):
         r"""In `a\\,b` the comma parts: the backslash before it is a character."""
         self.assertEqual(parent("cn=a\\\\,dc=b"), "dc=b")
 
-    @settings(deadline=None, max_examples=200)
-    @given(some.text())
+    def test_an_escaped_space_stays(self) -> None:
+        """White space at the end goes, but not what a backslash escapes (RFC 4514 2.4)."""
+        self.assertEqual(normal_dn("cn=Anna\\  ,dc=b"), "cn=anna\\ ,dc=b")
+        self.assertEqual(normal_dn("cn=a\\\\ ,dc=b"), "cn=a\\\\,dc=b")
+
+    @settings(deadline=None, max_examples=1000)
+    @given(some.text() | some.text("\\ =,a"))
     def test_any_text_is_accepted_and_normal_names_stay(self, text: str) -> None:
         """Normalising is total and needed once only."""
         once = normal_dn(text)

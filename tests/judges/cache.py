@@ -64,7 +64,8 @@ def source(name: str) -> Path:
             _run(*pip, "--no-binary", name, "--dest", str(folder), "-r", str(requirements))
             (archive,) = folder.glob("*.tar.gz")
             with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
+                # Debian 12's Python knows no filters; the archive's hash is pinned
+                tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (unpacked,) = (entry for entry in folder.iterdir() if entry.is_dir())
     return unpacked
 
