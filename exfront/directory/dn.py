@@ -13,7 +13,7 @@ _PARTS = re.compile(r"(?:[^\\,]|\\.)+", re.DOTALL)
 
 def normal_dn(dn: str) -> str:
     """`dn` without regard to case and to spaces around `,` and the first `=`; any text is accepted."""
-    return ",".join(_normal_rdn(part) for part in _PARTS.findall(dn))
+    return ",".join(filter(None, map(_normal_rdn, _PARTS.findall(dn))))
 
 
 def first_value(dn: str) -> str:

@@ -64,8 +64,9 @@ def source(name: str) -> Path:
             _run(*pip, "--no-binary", name, "--dest", str(folder), "-r", str(requirements))
             (archive,) = folder.glob("*.tar.gz")
             with tarfile.open(archive) as tar:
-                # Debian 12's Python knows no filters; the archive's hash is pinned
-                tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+                if hasattr(tarfile, "data_filter"):  # Debian 12's Python has none
+                    tar.extraction_filter = tarfile.data_filter
+                tar.extractall(folder)
     (unpacked,) = (entry for entry in folder.iterdir() if entry.is_dir())
     return unpacked
 
