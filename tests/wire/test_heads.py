@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from exfront.errors import MessageError
 from exfront.wire import bodies, grammar, heads
 from exfront.wire.heads import field, head_end, parse_request, parse_response, skip_empty_lines
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 BROWSER = (
     b"GET /owa/?ae=Folder HTTP/1.1\r\nHost: mail.adatum.com\r\nUser-Agent: Mozilla/5.0 \r\n"
