@@ -64,6 +64,14 @@ def _careful_segments(path: bytes) -> tuple[bytes, ...] | None:
     return tuple(unquote_to_bytes(one.partition(b";")[0]).lower() for one in path[1:].split(b"/"))
 
 
+def _hides_more(segment: bytes) -> bool:
+    """Whether the segment's parameters hold a separator in any reading: `exchange;x=%2Fbob` (the path passed `_bold_segments`)."""
+    parameters = segment.partition(b";")[2]
+    for _ in range(_ROUNDS if _PERCENT in parameters else 0):
+        parameters = unquote_to_bytes(parameters)
+    return _SEPARATOR.search(parameters) is not None
+
+
 def _bold_segments(path: bytes) -> tuple[bytes, ...] | None:
     """The most generous reading of a path, without its empty segments; None where that reading is not safe."""
     for _ in range(_ROUNDS):
@@ -98,7 +106,8 @@ class Paths(Generic[Leaf]):
     def find(self, path: bytes) -> tuple[bool, Leaf | None]:
         """Whether the path is safe (else answer 400) and the leaf it leads to, None where there is none (404).
 
-        A path is not safe either when a back-end that merges slashes, or takes `%2F` for one, would find another leaf.
+        A path is not safe either when a back-end that merges slashes, or takes `%2F` for one, would find another leaf, or find in the
+        parameters of a virtual directory's own name what comes behind it: the mailbox.
         """
         if not _needs_care(path):
             parts = path[1:].lower().split(b"/", self._deepest)
@@ -106,7 +115,7 @@ class Paths(Generic[Leaf]):
                 parts = [unquote_to_bytes(one).lower() if _PERCENT in one else one for one in parts[: self._deepest]]
             return True, self._longest(tuple(parts))
         segments = _careful_segments(path)
-        if segments is None:
+        if segments is None or any(map(_hides_more, path[1:].split(b"/", self._deepest)[: self._deepest])):
             return False, None
         leaf = self._longest(segments)
         return (True, leaf) if leaf is self._longest(_bold_segments(path) or ()) else (False, None)

@@ -132,6 +132,19 @@ class FindingLeaves(SynchronousTestCase):
         self.assertEqual(self.paths.find(b"/exchange/anna//x"), (True, "mail"))
         self.assertEqual(self.paths.find(b"/public/a%2fb"), (True, "public"))
 
+    def test_parameters_hide_no_mailbox(self) -> None:
+        """F7: behind a directory's own name no parameter may say a mailbox to a back-end that decodes before it cuts parameters off."""
+        for path in (
+            b"/exchange;x=1%2fbob",
+            b"/exchange;%5cbob/",
+            b"/exchange;\\bob/anna/",
+            b"/%65xchange;x%252fbob/anna/",
+            b"/exchange;%25252fbob",
+        ):
+            self.assertEqual(self.paths.find(path), (False, None), path)
+        for path in (b"/exchange;jsessionid=1.a/anna", b"/exchange/anna/x;a=%2fb"):
+            self.assertEqual(self.paths.find(path), (True, "mail"), path)
+
     def test_unsafe_paths_find_nothing(self) -> None:
         """F7: 400 comes before 404."""
         self.assertEqual(self.paths.find(b"/exchange/../x"), (False, None))
