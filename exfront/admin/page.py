@@ -79,7 +79,7 @@ def _general(seen: dict[str, Any]) -> str:
         ("Running", f"{_span(seen['uptime'])}, since {_moment(seen['started'])}", False),
         ("Reloads", reloads, seen["last_reload_refused"]),
         ("Directory", state, bool(directory and directory["reason"])),
-        ("Client connections", f"{connections['open']} of at most {connections['most']}", False),
+        ("Client connections", f"{connections['open']} of {connections['most']} at most", False),
         ("Lost lines of the access log", seen["access_log"]["lost_lines"], seen["access_log"]["lost_lines"] > 0),
     ]
     body = "".join(
@@ -101,7 +101,7 @@ def _back_ends(servers: Iterable[dict[str, Any]]) -> Iterable[Sequence[Cell]]:
         mark = one["unavailable"]
         state = "in use" if not one["drain"] else "draining"
         if mark is not None:
-            state = f"unavailable for {_span(mark['for'])}: {mark['reason']}; may be tried again in {_span(mark['remaining'])}"
+            state = f"unavailable for {_span(mark['for'])}: {mark['reason'].rstrip('.')}; may be tried again in {_span(mark['remaining'])}"
         yield one["name"], state, one["idle"]
 
 

@@ -16,7 +16,7 @@ TEXT = b"text/plain; charset=utf-8"
 
 _WORDS: dict[int, tuple[str, str]] = {
     400: ("Bad request", "The request could not be understood."),
-    401: ("Please log on", "A name and a password are needed here, and those that came, if any, were not accepted."),
+    401: ("Please log on", "This page needs a name and a password. If you gave them already, they were not accepted."),
     403: ("Not allowed", "You may not open this page."),
     404: ("Not found", "There is nothing at this address. Please check it for slips."),
     405: ("Not possible here", "This address cannot be used in that way."),
