@@ -389,10 +389,10 @@ class LargeTests(FrontCase):
 
 
 class BoundTests(FrontCase):
-    """NTLM and Negotiate make a back-end connection one client's own."""
+    """F25: NTLM and Negotiate, passed through, make a back-end connection one client's own."""
 
     async def test_never_shared(self) -> None:
-        """A connection that carried connection-bound credentials serves its client alone, and closes with it."""
+        """F25: a connection that carried connection-bound credentials serves its client alone, and closes with it."""
         for number, scheme in enumerate((b"NTLM TlRMTVNTUAAB", b"Negotiate YII=", b"negotiate")):
             back_end = self.back_end(echo)
             if number:
@@ -416,7 +416,7 @@ class BoundTests(FrontCase):
             await self.eventually(lambda number=number: len(self.lines.lines) == 5 * (number + 1))
 
     async def test_not_taken_from_pool(self) -> None:
-        """A pooled connection that a client's credentials have bound does not go back to the pool."""
+        """F25: a pooled connection that a client's credentials have bound does not go back to the pool."""
         back_end = self.back_end(echo)
         self.start(backend1=back_end)
         one, two = await self.client(), await self.client()
