@@ -119,12 +119,19 @@ class NetworkSource:
 
     async def _choose(self, tried: Sequence[DirectoryServer]) -> DirectoryServer:
         """The best server, waiting while one is just connecting; raises DirectoryUnreachable when there is none."""
+        others = [server for server in self._servers if server not in tried]
+        hurried = False
         while True:
             server = self._ready(tried)
             if server is not None:
                 return server
-            if not any(server.state is State.CONNECTING for server in self._servers if server not in tried):
-                raise DirectoryUnreachable(self._troubles())
+            if not any(server.state is State.CONNECTING for server in others):
+                if not hurried:
+                    hurried = True
+                    for server in others:
+                        server.hurry()
+                if not any(server.hurrying for server in others):
+                    raise DirectoryUnreachable(self._troubles())
             waiter: Deferred[None] = Deferred(self._waiters.discard)
             self._waiters.add(waiter)
             await waiter

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 3.0
 _REFUSED_DELAY, _LONGEST_REFUSED_DELAY = 30.0, 600.0
 _SETTLED = 10.0
+_SWIFT, _BREATH = 0.5, 0.05
 _ASK_FOR_POLICY: list[Control] = [(PASSWORD_POLICY, None, None)]
 
 
@@ -78,7 +79,9 @@ class DirectoryServer:
         self._connecting: Deferred[None] | None = None
         self._again: IDelayedCall | None = None
         self._delay = _FIRST_DELAY
-        self._up_since = 0.0
+        self._up_since = self._dialled = 0.0
+        self._swift = False
+        """The last attempt was refused within half a second: another one costs as little."""
         self._running = False
         self._logged = ""
         self._binds = BindPool(self._dial_for_binds, clock, patience)
@@ -131,10 +134,25 @@ class DirectoryServer:
     def _dial_for_binds(self) -> Deferred[DirectoryConnection]:
         return self._dialer.dial(self._binds.ended)
 
+    @property
+    def hurrying(self) -> bool:
+        """Down, and an attempt is under way that is worth waiting for, as it will be over in a moment."""
+        return self.state is State.DOWN and self._swift and self._connecting is not None
+
+    def hurry(self) -> None:
+        """Somebody asks: try now what is due in a moment anyway, so that the first request after the server's return is answered (F21).
+
+        Only where the last attempt failed swiftly before anything was sent, and not more often than every 50 milliseconds.
+        """
+        if self._again is not None and self._swift and self._clock.seconds() - self._dialled >= _BREATH:
+            self._again.cancel()
+            self._connect()
+
     # The search connection.
 
     def _connect(self) -> None:
         self._again = None
+        self._dialled = self._clock.seconds()
         self._connecting = connecting = Deferred.fromCoroutine(self._open())
         _ = connecting.addErrback(self._not_connected)
 
@@ -151,7 +169,7 @@ class DirectoryServer:
             raise
         self._connecting = None
         self._line, self._up_since = line, self._clock.seconds()
-        self.state, self.trouble, self.doubtful = State.UP, "", False
+        self.state, self.trouble, self.doubtful, self._swift = State.UP, "", False, False
         self._log.info("directory server {server} is connected", server=self.name)
         self._logged = ""
         self._changed(self)
@@ -171,6 +189,7 @@ class DirectoryServer:
             return
         if not reason.check(DirectoryError):
             self._log.failure("connecting to {server} failed unexpectedly", reason, server=self.name)
+        self._swift = bool(reason.check(NotConnected)) and self._clock.seconds() - self._dialled < _SWIFT
         if reason.check(ServiceRefused):
             self._delay = min(max(self._delay * 2, _REFUSED_DELAY), _LONGEST_REFUSED_DELAY)
         else:

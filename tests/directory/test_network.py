@@ -129,6 +129,23 @@ class Order(NetworkCase):
         await self.until(lambda: not source.away, 5)
         self.assertEqual(await source.search(QUERY), [])
 
+    async def test_back_at_once(self) -> None:
+        """F21: the first request after a server's return is answered, however long the absence was."""
+        from twisted.internet import reactor
+
+        servers = await self.fakes(2)
+        for server in servers:
+            await server.stop()
+        source = self.source(*servers)
+        await self.until(lambda: source.away)
+        source._servers[0]._delay = source._servers[1]._delay = 3.0
+        for _ in range(2):
+            await deferLater(reactor, 0.06)
+            await self.assertFailure(source.search(QUERY), DirectoryUnreachable)
+        servers[1].listen(reactor)
+        await deferLater(reactor, 0.06)
+        self.assertEqual(await source.search(QUERY), [])
+
 
 class Repeating(NetworkCase):
     async def test_unwell(self) -> None:

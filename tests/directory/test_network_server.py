@@ -206,6 +206,35 @@ class Losing(ServerCase):
             self.clock.advance(2.75)
             line = self.log_on()
 
+    def test_hurried(self) -> None:
+        """F21: who asks brings the next attempt forward where the last one was refused at once; not in a tight loop."""
+        self.server.start()
+        self.dialer.refuse()
+        self.server.hurry()
+        self.assertEqual((self.dialer.waiting, self.server.hurrying), (0, False))
+        self.clock.advance(0.05)
+        self.server.hurry()
+        self.server.hurry()
+        self.assertEqual((self.dialer.waiting, self.server.hurrying), (1, True))
+        self.log_on()
+        self.assertFalse(self.server.hurrying)
+
+    def test_not_hurried(self) -> None:
+        """Where an attempt takes its time, or the service account is refused, nobody waits for another one, nor makes it."""
+        self.server.start()
+        self.clock.advance(0.5)
+        self.dialer.refuse()
+        self.clock.advance(0.1)
+        self.server.hurry()
+        self.assertEqual((self.dialer.waiting, self.server.hurrying), (0, False))
+        self.clock.advance(0.4)
+        line = self.dialer.accept()
+        (request,) = line.asked()
+        say(line, request, bound(49))
+        self.clock.advance(0.1)
+        self.server.hurry()
+        self.assertEqual((self.dialer.waiting, self.server.hurrying), (0, False))
+
     def test_logged_once(self) -> None:
         """An outage is one line, and its end another."""
         with capturedLogs() as events:
