@@ -52,7 +52,10 @@ class Dialer:
         self._start_tls = start_tls and url.scheme is Scheme.LDAP
         self.name = f"{url.scheme.value}://{f'[{url.host}]' if ':' in url.host else url.host}:{url.port}"
         """For log lines."""
-        self._endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, url.host, url.port, timeout=patience)
+        # the least that RFC 8305 section 5 recommends: also a refused connection is told only after that time
+        self._endpoint: IStreamClientEndpoint = HostnameEndpoint(
+            reactor, url.host, url.port, timeout=patience, attemptDelay=0.1
+        )
         self._secure_at_once = url.scheme is Scheme.LDAPS
         if self._secure_at_once or self._start_tls:
             # Made once: the certificates are parsed here, and every connection shares the context.
