@@ -206,7 +206,7 @@ class FrontCase(unittest.TestCase):
         await self._stop_service()
         # a look whether a half-closed client lives may still be due
         await self.eventually(
-            lambda: not [one for one in self.reactor.getDelayedCalls() if one.func.__name__ == "_leave_the_dead"]
+            lambda: not [one for one in self.reactor.getDelayedCalls() if "_leave_the_dead" in repr(one.func)]
         )
         lasting = self.service._lasting
         await self.eventually(lambda: len(lasting.patience) == 0, "connections are watched that nobody has")
