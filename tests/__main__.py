@@ -8,7 +8,9 @@ from exfront.wire.loop import install_reactor
 install_reactor()
 
 if older := changed(PACKAGE):
-    sys.exit(f"Compiled before their sources were changed, so that the older code would be tested: {', '.join(older)}. Use make test.")
+    sys.exit(
+        f"Compiled before their sources were changed, so that the older code would be tested: {', '.join(older)}. Use make test."
+    )
 
 from twisted.scripts.trial import run  # noqa: E402  the reactor has to be there first
 

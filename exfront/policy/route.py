@@ -130,7 +130,9 @@ def _home(account: Account, target: bytes) -> Verdict:
     home = account.home
     if home is None:
         return _NO_MAILBOX
-    return _new(Forward, ((home,), target)) if home.current else _NO_SERVER
+    if not home.current:
+        return Refuse(502, "no-server", f"{home.name}, the home server, is older than version 6.0 and never chosen")
+    return _new(Forward, ((home,), target))
 
 
 def _tree(head: RequestHead, rule: Rule, identity: LoggedOn | None, answer: object) -> Verdict:

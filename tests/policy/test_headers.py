@@ -122,7 +122,14 @@ class RequestTests(unittest.TestCase):
 
     def test_underscores_behind_a_trusted_proxy(self) -> None:
         """F3: a proxy that lets underscores pass does not say them; mixed spellings go like the pure ones."""
-        for name in (b"X_Forwarded-For", b"X-Forwarded_Proto", b"x-forwarded_host", b"X-Request_Id", b"Front-End_Https", b"X_Real-IP"):
+        for name in (
+            b"X_Forwarded-For",
+            b"X-Forwarded_Proto",
+            b"x-forwarded_host",
+            b"X-Request_Id",
+            b"Front-End_Https",
+            b"X_Real-IP",
+        ):
             self.assertEqual(kept(name + b": x\r\nA_b: c\r\n", trusted=True), b"A_b: c\r\n", name)
 
     @settings(max_examples=100, deadline=None)
