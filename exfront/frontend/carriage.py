@@ -21,7 +21,8 @@ _TRAILERS = b"Connection: TE\r\nTE: trailers\r\n"
 _DAV_LINES = re.compile(rb"^(destination|if):[ \t]*([^\r\n]*)", re.I | re.M)
 _LOCATION_LINES = re.compile(rb"^(location|content-location):[ \t]*([^\r\n]*)", re.I | re.M)
 _MAX_FORWARDS = re.compile(rb"^max-forwards:[^\n]*\n", re.I | re.M)
-_CONNECTION_BOUND = re.compile(rb"(?:ntlm|negotiate)(?: |$)", re.I)
+# Whatever ends the scheme's name: servers that split at any white space are many.
+_CONNECTION_BOUND = re.compile(rb"(?:ntlm|negotiate)(?![!#$%&'*+\-.^_`|~0-9a-z])", re.I)
 
 UPGRADES = frozenset((b"websocket",))
 """Protocols that a connection may be upgraded to. Never `h2c`: requests inside it would pass the front-end unseen."""
