@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from exfront.frontend.carriage import is_connection_bound, request_head, response_head, wants_upgrade
 from exfront.frontend.errand import Errand
+from exfront.frontend.tunnel import Tunnel
 from exfront.policy.failover import REPEATABLE, again_on_new_connection, choose, marks_server, may_retry, status_of
 from exfront.policy.headers import response_lines
 from exfront.policy.outcome import Unanswered, Unreached
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from exfront.wire.outbound import ServerConnection
 
 _log = Logger(__name__)
-
-TUNNEL_GRACE = 60.0
-"""Seconds that one way of a tunnel may stay open after the other has ended."""
 
 CLIENT_GONE = 499
 """What the log says of a request whose client went away before an answer began."""
@@ -56,7 +54,7 @@ class Relay(Errand):
         "_target",
         "_trailers",
         "_tried",
-        "_ways",
+        "_tunnel",
     )
 
     def __init__(self, leaf: ForwardingLeaf, client: ClientConnection, head: RequestHead) -> None:
@@ -74,8 +72,8 @@ class Relay(Errand):
         self._kept_size = 0
         self._replayable = True
         self._chunks_to_client = False
-        self._ways = 0
-        """Open ways of the tunnel that the request has become; 0: it is none."""
+        self._tunnel: Tunnel | None = None
+        """What the request has become after a 101."""
 
     # walking the plan
 
@@ -230,11 +228,6 @@ class Relay(Errand):
 
     def body_ended(self, trailers: bytes) -> None:
         connection = self._connection
-        if self._ways:
-            if connection is not None and connection.transport is not None:
-                connection.transport.loseWriteConnection()
-            self._end_of_way()
-            return
         self._body_whole = True
         self._trailers = trailers
         if connection is not None:
@@ -299,16 +292,9 @@ class Relay(Errand):
         return data
 
     def continued(self, data: bytes, done: bool) -> None:
-        """More of the answer, or of the tunnel."""
+        """More of the answer."""
         self._sent += len(data)
         client = self._client
-        if self._ways:
-            if data:
-                client.write(data)
-            if done:
-                client.transport.loseWriteConnection()
-                self._end_of_way()
-            return
         if self._chunks_to_client:
             data = self._in_chunks(data, done)
         if done:
@@ -319,11 +305,8 @@ class Relay(Errand):
             self._finish("")
 
     def broken_off(self, reason: str) -> None:
-        """The back-end left in the middle of its answer, or of the tunnel."""
+        """The back-end left in the middle of its answer."""
         self._connection = None
-        if self._ways:
-            self._finish("", True)
-            return
         # the head has gone out: closing is the only way to say that the rest is missing (F64)
         request_id = self.request_id.decode("ascii", "replace")
         _log.info("request {id}: broken off: {reason}", id=request_id, reason=reason)
@@ -341,30 +324,24 @@ class Relay(Errand):
             self._let_go()
             self._refuse(502, "unasked-upgrade")
             return
-        self._ways = 2
+        self._connection = None
         self.answering = True
         self._status = 101
         self._head_seconds = self._services.now() - self._started
         carried, _, _ = response_head(head, self._head, self._visitor, server, True)
-        self._client.write(carried + data)
-        self._sent = len(data)
-        self._client.tunnel(self, self._to_back_end)
+        client = self._client
+        tunnel = self._tunnel = Tunnel(client, connection, self._services.now, self._tunnel_over)
+        connection.hand_to(tunnel)
+        client.write(carried)
+        tunnel.continued(data, False)
+        client.tunnel(tunnel, tunnel.to_back_end)
 
-    def _to_back_end(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._connection is not None:
-            self._connection.write(data)
-
-    def _end_of_way(self) -> None:
-        """One way of the tunnel has ended; with the second one the tunnel is over."""
-        self._ways -= 1
-        if self._ways:
-            self._client.deadline = self._services.now() + TUNNEL_GRACE
-            return
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.part()
-        self._finish("", True)
+    def _tunnel_over(self) -> None:
+        tunnel, self._tunnel = self._tunnel, None
+        assert tunnel is not None
+        self._sent = tunnel.sent
+        self._received += tunnel.received
+        self._record("")
 
     # a slow client (Receiver)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from exfront.model import ResponseHead
     from exfront.wire.patience import Patience
-    from exfront.wire.roles import Attempt, Keeper
+    from exfront.wire.roles import Attempt, Follower, Keeper
     from exfront.wire.transport import NativeTransport
 
 MAX_RESPONSE_HEAD = 256 * 1024
@@ -166,6 +166,10 @@ class ServerConnection:
             self.deadline = FOREVER  # it sends after all, without the word it was to wait for (RFC 9110 10.1.1)
         if data:
             self.write(data)
+
+    def hand_to(self, tunnel: Follower) -> None:
+        """The connection has switched: from now on `tunnel` is told what comes."""
+        self._attempt = cast("Attempt", tunnel)  # nothing but a follower's part is left to tell
 
     def leave(self) -> None:
         """The attempt wants no more (its client is gone): nothing is told any more and the connection closes."""

@@ -78,7 +78,23 @@ class ConnectionKeeper(Protocol):
         """One less."""
 
 
-class Attempt(Protocol):
+class Follower(Protocol):
+    """Who is told what follows a back-end's response head."""
+
+    def continued(self, data: bytes, done: bool) -> None:
+        """More of the body, or of the tunnel's bytes; `done`: the body is whole (in a tunnel: the back-end sends no more)."""
+
+    def broken_off(self, reason: str) -> None:
+        """The response that has begun will not be completed; the tunnel's other end is lost."""
+
+    def pause_body(self) -> None:
+        """The back-end reads too slowly: send no more of the request's body."""
+
+    def resume_body(self) -> None:
+        """The back-end has caught up."""
+
+
+class Attempt(Follower, Protocol):
     """Who wants a back-end's answer. Exactly one of `answered`, `switched` and `unanswered` comes first."""
 
     def interim(self, head: ResponseHead) -> None:
@@ -90,20 +106,8 @@ class Attempt(Protocol):
     def switched(self, head: ResponseHead, data: bytes) -> None:
         """101: from now on the connection is a tunnel (RFC 9110 7.8); `data` are its first bytes."""
 
-    def continued(self, data: bytes, done: bool) -> None:
-        """More of the body, or of the tunnel's bytes; `done`: the body is whole (in a tunnel: the back-end sends no more)."""
-
     def unanswered(self, outcome: Unanswered) -> None:
         """No response will come."""
-
-    def broken_off(self, reason: str) -> None:
-        """The response that has begun will not be completed."""
-
-    def pause_body(self) -> None:
-        """The back-end reads too slowly: send no more of the request's body."""
-
-    def resume_body(self) -> None:
-        """The back-end has caught up."""
 
 
 class Keeper(Protocol):
