@@ -37,11 +37,11 @@ def status_page(seen: dict[str, Any]) -> bytes:
     """The page that shows this overview."""
     parts = [
         _general(seen),
-        _table("Ports", ("Line", "Address"), ((one["listen"], one["address"]) for one in seen["ports"])),
+        _table("Back-ends", ("Server", "State", "Idle connections"), _back_ends(seen["back_ends"])),
         _table(
             "Requests", ("Virtual directory", "Requests", "By status", "Sent", "Received", "Mean time"), _requests(seen)
         ),
-        _table("Back-ends", ("Server", "State", "Idle connections"), _back_ends(seen["back_ends"])),
+        _table("Ports", ("Line", "Address"), ((one["listen"], one["address"]) for one in seen["ports"])),
         _table(
             "Virtual servers",
             ("Name", "Hosts", "Logon", "Virtual directories"),
@@ -109,7 +109,10 @@ def _table(title: str, names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> 
     shown = list(rows)
     if not shown:
         return ""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    numbers = [not isinstance(value, str) for value in shown[0]]
+    head = "".join(
+        f'<th scope="col"{" class=n" * number}>{escape(name)}</th>' for name, number in zip(names, numbers, strict=True)
+    )
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in shown)
     name = title.lower().replace(" ", "-")
     return (
