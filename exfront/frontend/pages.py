@@ -55,7 +55,7 @@ _STYLE = (
     "h1{font-size:1.6rem;margin:0 0 .6rem}.id{margin-top:2.5rem;font-size:.85rem;color:#59616b;overflow-wrap:anywhere}"
     "@media(prefers-color-scheme:dark){body{background:#15181c;color:#e6e8eb}.id{color:#9aa3ad}}"
 )
-_REFUSED_HTML = re.compile(rb"(?:text|\*)/(?:html|\*)\s*;(?:[^,]*;)?\s*q=0(?:\.0*)?\s*(?:[,;]|$)")
+_NOT_AT_ALL = re.compile(rb"q=0(?:\.0*+)?").fullmatch
 
 
 class _Template(NamedTuple):
@@ -108,8 +108,11 @@ def accepts_html(accept: bytes | None) -> bool:
     """Whether an Accept field asks for HTML by name (RFC 9110 12.5.1): what browsers do, and programs with `*/*` do not."""
     if not accept:
         return False
-    accept = accept.lower()
-    return b"text/html" in accept and _REFUSED_HTML.search(accept) is None
+    for one in accept.lower().split(b","):
+        kind, *parameters = [part.strip(b" \t") for part in one.split(b";")]
+        if kind == b"text/html":
+            return not any(map(_NOT_AT_ALL, parameters))
+    return False
 
 
 def _other(status: int) -> tuple[_Template, _Template]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from time import process_time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,3 +114,14 @@ class Accepting(SynchronousTestCase):
             b"text/html;level=1;q=0",
         ):
             self.assertFalse(accepts_html(accept), accept)
+
+    def test_a_long_hostile_accept_costs_little(self) -> None:
+        """RFC 9110 12.5.1: nobody who has no account makes us read a field again and again."""
+        for accept in (
+            b"text/html;" * 6000,
+            b"text/html ; " * 5000 + b" " * 3000,
+            b"text/html;q=0" + b" " * 60_000 + b"x",
+        ):
+            before = process_time()
+            accepts_html(accept)
+            self.assertLess(process_time() - before, 0.1, accept[:20])
