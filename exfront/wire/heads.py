@@ -216,6 +216,9 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     if status < 200 or status == 204 or status == 304 or method == b"HEAD":
         if declared is not None:
             _length(declared, 502)  # not this message's, but the client is going to read it
+            if status < 200 or status == 204:
+                # no server may say it there (RFC 9110 8.6), and a careless client would wait for so many bytes
+                lines = grammar.LENGTH_LINE.sub(b"", lines)
         length = 0
     else:
         length = _response_length(noted, minor)

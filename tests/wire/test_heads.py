@@ -182,6 +182,19 @@ class ResponseTests(SynchronousTestCase):
             head = parse_response(response(start, lines), method)
             self.assertEqual((head.length, head.keep_alive), (length, length != -2), start)
 
+    def test_length_where_none_may_be(self) -> None:
+        """RFC 9110 8.6: a Content-Length in a 1xx or a 204 goes no further; in a 304 and in the answer to a HEAD it means something."""
+        lines = b"A: b\r\nContent-Length: 5\r\nC: d\r\n"
+        for method, start, kept in (
+            (b"GET", b"103 Early Hints", False),
+            (b"GET", b"204 No Content", False),
+            (b"HEAD", b"204 No Content", False),
+            (b"GET", b"304 Not Modified", True),
+            (b"HEAD", b"200 OK", True),
+        ):
+            head = parse_response(response(start, lines), method)
+            self.assertEqual(head.lines, lines if kept else b"A: b\r\nC: d\r\n", start)
+
     def test_keep_alive(self) -> None:
         """HTTP/1.0 persists only when it says so, nothing persists that ends with its connection."""
         for version, lines, kept in (
