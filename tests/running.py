@@ -148,7 +148,7 @@ class Running:
         )
 
     def start(self) -> Self:
-        """Returns when the port accepts."""
+        """Returns when the port accepts and signals are heard: ports are opened before the reactor runs."""
         if self.how == "twistd":
             ended = self.run()
             self.case.assertEqual((ended.returncode, ended.stderr), (0, ""))
@@ -160,6 +160,7 @@ class Running:
                 )
             self._watch(self.process.pid)
         self.until(lambda: accepts(self.port), "the port does not accept")
+        self.until_logged("exfront serves on")
         return self
 
     def _watch(self, pid: int) -> None:
