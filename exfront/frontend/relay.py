@@ -20,7 +20,7 @@ from exfront.policy.failover import REPEATABLE, again_on_new_connection, choose,
 from exfront.policy.headers import response_lines
 from exfront.policy.outcome import Unanswered, Unreached
 from exfront.wire.bodies import encode_chunk, last_chunk
-from exfront.wire.endpoints import is_ours
+from exfront.wire.endpoints import is_ours, told
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -139,8 +139,9 @@ class Relay(Errand):
         self._waiting = None
         if not self._over and failure.check(CancelledError) is None:
             timed_out = failure.check(TimeoutError) is not None
-            reason = "connect time-out" if timed_out else failure.getErrorMessage()
-            self._failed(Unreached(reason, timed_out, failure.value is not None and is_ours(failure.value)))
+            self._failed(
+                Unreached(told(failure.value), timed_out, failure.value is not None and is_ours(failure.value))
+            )
 
     def _send(self, connection: ServerConnection) -> None:
         self._connection = connection

@@ -238,6 +238,15 @@ def is_ours(error: BaseException | None) -> bool:
     return isinstance(error, ConnectError) and error.osError in _OURS
 
 
+def told(error: BaseException | None) -> str:
+    """A failure to connect in a few words, for the log: `connection refused`, `connect time-out`."""
+    if isinstance(error, TimeoutError):
+        return "connect time-out"
+    if isinstance(error, ConnectError) and isinstance(error.osError, int):
+        return os.strerror(error.osError).lower()
+    return str(error.args[0]) if isinstance(error, ConnectError) and error.args else str(error)
+
+
 def _connect_error(error: BaseException) -> Exception:
     """A foreign failure to connect in Twisted's words."""
     if isinstance(error, ssl.SSLError):
