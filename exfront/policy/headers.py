@@ -8,6 +8,7 @@ trusted proxy says it; from back-ends `Alt-Svc`. Markers are put at the end, whe
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def believed_client(peer: bytes, scheme: bytes, noted: dict[bytes, bytes], trust
     if proto not in (b"http", b"https"):
         proto = scheme
     address = peer
-    for one in reversed(noted.get(b"x-forwarded-for", b"").split(b",")):
+    for one in reversed(noted.get(b"x-forwarded-for", b"").rsplit(b",", _MOST_HOPS)[-_MOST_HOPS:]):
         one = _bare_address(one.strip())
         if not one:
             break
@@ -174,16 +175,25 @@ def believed_client(peer: bytes, scheme: bytes, noted: dict[bytes, bytes], trust
     return Client(address, proto, True, peer)
 
 
+_MOST_HOPS = 32
+"""Trusted proxies in a row that are looked at: nobody has more, and a client may have written a thousand."""
 _ADDRESS = re.compile(rb"[0-9A-Fa-f:.]{2,45}")
 
 
 def _bare_address(text: bytes) -> bytes:
-    """An address without brackets and port; empty where it is none (`unknown`, a name, garbage)."""
+    """An address without brackets and port, IPv4 in IPv6 clothes as IPv4; empty where it is none (`unknown`, a name, garbage)."""
     if text.startswith(b"["):
         text = text[1:].partition(b"]")[0]
     elif text.count(b":") == 1:
         text = text.partition(b":")[0]
-    return text if _ADDRESS.fullmatch(text) else b""
+    if not _ADDRESS.fullmatch(text):
+        return b""
+    try:
+        address = ip_address(text.decode("ascii"))
+    except ValueError:
+        return b""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return text if mapped is None else str(mapped).encode("ascii")
 
 
 def response_lines(lines: bytes, noted: dict[bytes, bytes]) -> bytes:
