@@ -48,6 +48,8 @@ class FrontEndProcess(Service):
         self._loop: asyncio.AbstractEventLoop = native_loop(reactor)
         self._before: dict[int, SignalCatcher] = {}
         self._collection = gc.get_threshold()
+        # from now on, for who sees an open port may send it: it waits for the reactor's first turn
+        self._catch(signal.SIGHUP, self._hang_up)
 
     def privilegedStartService(self) -> None:
         self.front_end.privilegedStartService()
@@ -55,7 +57,6 @@ class FrontEndProcess(Service):
     def startService(self) -> None:
         super().startService()
         self._loop.set_exception_handler(lambda _, context: self._defect(context))
-        self._catch(signal.SIGHUP, self._hang_up)
         self.front_end.startService()
         gc.collect()
         gc.freeze()  # what is here now stays

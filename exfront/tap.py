@@ -111,12 +111,13 @@ def makeService(options: Options) -> IService:
     settings = load_or_exit(path)
     try:
         front_end = make_service(settings, reactor, path)
+        process = FrontEndProcess(front_end, reactor)
         front_end.open()  # now, so that a port that is taken is told at the terminal also where twistd leaves it
     except ConfigurationError as wrong:
         say_and_exit(wrong)
     except ExfrontError as wrong:  # another reactor was asked for
         sys.exit(str(wrong))
-    return FrontEndProcess(front_end, reactor)
+    return process
 
 
 def make_service(settings: Settings, reactor: Any, path: Path) -> FrontEndService:

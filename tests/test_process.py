@@ -333,12 +333,16 @@ class ProcessTests(unittest.TestCase):
         self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
         self.loop = reactor._asyncioEventloop
         self.front_end = FakeFrontEnd()
+        self.before = [signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)]
+        self.addCleanup(signal.signal, signal.SIGHUP, self.before[0])
         self.process = FrontEndProcess(self.front_end, reactor)
 
     async def test_given_back(self) -> None:
         """After the end, signals and the loop are as they were before."""
         numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
-        before = [signal.getsignal(number) for number in numbers]
+        before = self.before
+        # it is heard before the ports are open, when the process would end by it
+        self.assertNotEqual(signal.getsignal(signal.SIGHUP), before[0])
         self.process.privilegedStartService()
         self.process.startService()
         self.assertTrue(self.front_end.running)
