@@ -73,12 +73,15 @@ def may_retry(method: bytes, outcome: Outcome, replayable: bool) -> bool:
 
 
 def marks_server(outcome: Outcome) -> bool:
-    """Whether the outcome says that the server is unavailable (F62). A client that keeps its body back can bring about no mark."""
+    """Whether the outcome says that the server is unavailable (F62).
+
+    A client that keeps its body back can bring about no mark, and neither can a page that is not HTTP.
+    """
     match outcome:
         case Unreached():
             return not outcome.ours
         case Unanswered():
-            return not outcome.owed and (outcome.timed_out or not outcome.kept_alive)
+            return not (outcome.owed or outcome.garbled) and (outcome.timed_out or not outcome.kept_alive)
         case _:
             return False
 
@@ -88,7 +91,7 @@ def again_on_new_connection(outcome: Outcome) -> bool:
 
     `may_retry` has to agree.
     """
-    return isinstance(outcome, Unanswered) and outcome.kept_alive and not outcome.timed_out
+    return isinstance(outcome, Unanswered) and outcome.kept_alive and not (outcome.timed_out or outcome.garbled)
 
 
 def status_of(outcomes: Sequence[Outcome]) -> int:

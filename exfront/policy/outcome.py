@@ -29,6 +29,8 @@ class Unanswered(NamedTuple):
     """The connection had carried a request before, so that its end may be no more than the end of its idle time."""
     owed: bool = False
     """The client had not sent all of its body, and the back-end was reading: it may have lost patience with the client."""
+    garbled: bool = False
+    """What came is not HTTP: the server is there, and one bad page of it must not make it unavailable to everybody."""
 
 
 class Referred(NamedTuple):

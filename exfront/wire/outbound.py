@@ -201,7 +201,7 @@ class ServerConnection:
                     return
                 head = parse_response(data[:end], self._method)
             except MessageError as error:
-                self._fail(f"not HTTP: {error.reason}")
+                self._fail(f"not HTTP: {error.reason}", garbled=True)
                 self._discard()
                 return
             if head.status >= 200:
@@ -238,7 +238,7 @@ class ServerConnection:
     def _interim(self, head: ResponseHead) -> bool:
         self._interims += 1
         if self._interims > INTERIM_LIMIT:
-            self._fail("too many interim responses")
+            self._fail("too many interim responses", garbled=True)
             self._discard()
             return False
         self.deadline = self._now() + self._response_timeout if self._sent_whole else FOREVER
@@ -257,7 +257,7 @@ class ServerConnection:
                 payload = body.feed(data)
             except MessageError as error:
                 self._body = None
-                self._fail(f"not HTTP: {error.reason}")
+                self._fail(f"not HTTP: {error.reason}", garbled=True)
                 self._discard()
                 return
         if body.done:
@@ -333,10 +333,10 @@ class ServerConnection:
         """Whether it is the client that keeps the exchange waiting: its body has not come whole, and what came is sent."""
         return not self._sent_whole and not self.transport.write_paused
 
-    def _fail(self, reason: str, timed_out: bool = False, owed: bool = False) -> None:
+    def _fail(self, reason: str, timed_out: bool = False, owed: bool = False, garbled: bool = False) -> None:
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
-            attempt.unanswered(Unanswered(reason, timed_out, self.kept_alive, owed))
+            attempt.unanswered(Unanswered(reason, timed_out, self.kept_alive, owed, garbled))
 
     def _break_off(self, reason: str) -> None:
         attempt, self._attempt = self._attempt, None

@@ -109,6 +109,14 @@ class Learning(SynchronousTestCase):
         for outcome in (Unanswered("closed", kept_alive=True), *QUIET):
             self.assertFalse(marks_server(outcome), outcome)
 
+    def test_nonsense_marks_nobody(self) -> None:
+        """F62 names what makes a server unavailable; a page that is not HTTP does not, or one bad page took it from everybody."""
+        for outcome in (Unanswered("not HTTP", garbled=True), Unanswered("not HTTP", kept_alive=True, garbled=True)):
+            self.assertFalse(marks_server(outcome))
+            self.assertFalse(again_on_new_connection(outcome))
+            self.assertTrue(may_retry(b"GET", outcome, True))
+            self.assertFalse(may_retry(b"POST", outcome, True))
+
     def test_when_the_server_itself_is_tried_again(self) -> None:
         """F62: a kept-alive connection that turns out closed says nothing about the server."""
         self.assertTrue(again_on_new_connection(Unanswered("closed", kept_alive=True)))
