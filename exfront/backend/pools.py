@@ -40,9 +40,8 @@ MOST_IDLE = 512
 """Idle connections kept to one server."""
 
 
-@implementer(
-    IProtocolFactory
-)  # compiled, a class with a foreign base needs a decorator, or weak references to it break
+# compiled, a class with a foreign base needs a decorator, or weak references to it break
+@implementer(IProtocolFactory)
 class Pool(Factory):
     """The connections to one server."""
 

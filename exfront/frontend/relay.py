@@ -334,8 +334,8 @@ class Relay(Errand):
         tunnel = self._tunnel = Tunnel(client, connection, self._services.now, self._tunnel_over)
         connection.hand_to(tunnel)
         client.write(carried)
-        tunnel.continued(data, False)
         client.tunnel(tunnel, tunnel.to_back_end)
+        tunnel.continued(data, False)  # only now, for the tunnel has to hear when that is more than the client reads
 
     def _tunnel_over(self) -> None:
         tunnel, self._tunnel = self._tunnel, None

@@ -133,9 +133,8 @@ class FrontSite:
         connection.finished()
 
 
-@implementer(
-    IProtocolFactory
-)  # compiled, a class with a foreign base needs a decorator, or weak references to it break
+# compiled, a class with a foreign base needs a decorator, or weak references to it break
+@implementer(IProtocolFactory)
 class ClientFactory(Factory):
     """Makes client connections, at most so many at a time."""
 

@@ -40,15 +40,12 @@ _LONGEST_NAME = 320
 """Characters in an SMTP address: 64 + 1 + 255 (RFC 5321 4.5.3.1)."""
 
 
-def safe_segments(path: bytes) -> tuple[bytes, ...] | None:
-    """The path's segments for matching (decoded once, ASCII in lower case, parameters cut off), or None: answer 400.
-
-    `/Exchange/anna/` gives `(b"exchange", b"anna", b"")`. `%2F` inside a segment stays part of it. None for a path that does not
-    begin with `/`, holds a dot segment in any reading, a malformed escape, a control character or overlong UTF-8.
-    """
-    if _needs_care(path):
-        return _careful_segments(path)
-    return tuple((unquote_to_bytes(path[1:]) if _PERCENT in path else path[1:]).lower().split(b"/"))
+def _plain_segments(path: bytes, most: int) -> tuple[bytes, ...]:
+    """The segments of a path that needs no care, decoded and in lower case; at least the first `most` of them."""
+    parts = path[1:].lower().split(b"/", most)
+    if _PERCENT in path:
+        parts = [unquote_to_bytes(one).lower() if _PERCENT in one else one for one in parts[:most]]
+    return tuple(parts)
 
 
 def _needs_care(path: bytes) -> bool:
@@ -59,6 +56,11 @@ def _needs_care(path: bytes) -> bool:
 
 
 def _careful_segments(path: bytes) -> tuple[bytes, ...] | None:
+    """The segments of any path for matching (decoded once, ASCII in lower case, parameters cut off), or None: answer 400.
+
+    `/Exchange/anna/` gives `(b"exchange", b"anna", b"")`. `%2F` inside a segment stays part of it. None for a path that does not
+    begin with `/`, holds a dot segment in any reading, a malformed escape, a control character or overlong UTF-8.
+    """
     if path[:1] != b"/" or _BAD_ESCAPE.search(path) is not None or _bold_segments(path) is None:
         return None
     return tuple(unquote_to_bytes(one.partition(b";")[0]).lower() for one in path[1:].split(b"/"))
@@ -110,10 +112,7 @@ class Paths(Generic[Leaf]):
         parameters of a virtual directory's own name what comes behind it: the mailbox.
         """
         if not _needs_care(path):
-            parts = path[1:].lower().split(b"/", self._deepest)
-            if _PERCENT in path:
-                parts = [unquote_to_bytes(one).lower() if _PERCENT in one else one for one in parts[: self._deepest]]
-            return True, self._longest(tuple(parts))
+            return True, self._longest(_plain_segments(path, self._deepest))
         segments = _careful_segments(path)
         if segments is None or any(map(_hides_more, path[1:].split(b"/", self._deepest)[: self._deepest])):
             return False, None
